@@ -1,0 +1,1 @@
+"""The ASGI bridge: exchanges in, ASGI 3 scopes and messages out."""

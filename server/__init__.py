@@ -1,0 +1,1 @@
+"""The HTTP server: engines, exchanges, connections and configuration. Knows no ASGI or WSGI."""

@@ -1,0 +1,1 @@
+"""The WSGI bridge; it arrives with the thread pool."""
