@@ -2,3 +2,42 @@
 
 Knows no HTTP. Everything that needs a reactor is given one; there is no global.
 """
+
+from __future__ import annotations
+
+from .endpoints import (
+    Endpoint,
+    FDServerEndpoint,
+    TCPServerEndpoint,
+    UnixServerEndpoint,
+    parse_endpoint,
+)
+from .errors import (
+    CannotListenError,
+    EndpointError,
+    ReactorAlreadyRunning,
+    ReactorNotRunning,
+    RopewalkError,
+)
+from .loop import Reactor
+from .ports import Address, ListeningPort
+from .tick import Tick
+from .triggers import TriggerId
+
+__all__ = [
+    "Address",
+    "CannotListenError",
+    "Endpoint",
+    "EndpointError",
+    "FDServerEndpoint",
+    "ListeningPort",
+    "Reactor",
+    "ReactorAlreadyRunning",
+    "ReactorNotRunning",
+    "RopewalkError",
+    "TCPServerEndpoint",
+    "Tick",
+    "TriggerId",
+    "UnixServerEndpoint",
+    "parse_endpoint",
+]

@@ -1,5 +1,32 @@
 """Ropewalk: an event-driven application server for ASGI, WSGI and raw TCP/UDP protocols in one process."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .reactor.loop import Reactor
+    from .serve import run, serve
+    from .server.config import Config
+
 __version__ = "0.1.0.dev0"
 
-__all__ = ["__version__"]
+__all__ = ["Config", "Reactor", "__version__", "run", "serve"]
+
+_WHERE = {
+    "Config": ".server.config",
+    "Reactor": ".reactor.loop",
+    "run": ".serve",
+    "serve": ".serve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used: ``import ropewalk`` alone costs nothing."""
+    if name in _WHERE:
+        from importlib import import_module
+
+        value = getattr(import_module(_WHERE[name], __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

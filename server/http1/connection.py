@@ -1,0 +1,546 @@
+"""The HTTP/1.1 connection: bytes in, exchanges out, one at a time and in order (RFC 9112 9).
+
+It is a protocol by shape (``connection_made``, ``data_received``, …) and needs of its transport only the
+writing and pausing that any transport has; it imports no loop, socket, clock or logger. What it shares
+with the other connections of its site (limits, memos, the coarse clock, the consumer of exchanges) is the
+``site``.
+
+What is read goes through four modes::
+
+    HEAD ──> BODY ──> HEAD …          one request after another
+      └──────┴─────> DISCARD          an early or last answer is out; the rest is thrown away, within bounds
+      └──────┴─────> DEAF             nothing that still arrives is looked at
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import LimitExceeded, RemoteProtocolError
+from ..exchange import AWAITING, STARTED
+from .exchange import Http1Exchange, RequestBody
+from .grammar import FAST_REQUEST_LINE, HeadScanner
+from .head import parse_head
+from .response_head import refusal
+from .upload import Upload
+
+if TYPE_CHECKING:
+    from ..sendfile import FileTransfer
+    from ..site import Site
+    from .head import HeaderSection
+
+__all__ = ["Http1Connection"]
+
+HEAD: Final = 0
+BODY: Final = 1
+DISCARD: Final = 2
+DEAF: Final = 3
+
+_METHODS: Final = {
+    name.encode(): name for name in ("GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS")
+}
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Http1Connection:
+    """One TCP (or Unix, or TLS) connection that speaks HTTP/1.1.
+
+    ``deadline`` and ``write_deadline`` are compared with the site's clock on every coarse tick;
+    :meth:`overdue` is called when one has passed. ``last_exchange``: the response under way is the last.
+    """
+
+    __slots__ = (
+        "_blank_skipped",
+        "_buffer",
+        "_closing",
+        "_continue_sent",
+        "_linger_end",
+        "_lingered",
+        "_read_paused",
+        "_receiving",
+        "_requests",
+        "_scanner",
+        "_section",
+        "_upload",
+        "_write_mark",
+        "deadline",
+        "exchange",
+        "half_closed",
+        "idle",
+        "last_exchange",
+        "mode",
+        "peer",
+        "request_ended_at",
+        "site",
+        "transfer",
+        "transport",
+        "write",
+        "write_deadline",
+        "write_paused",
+    )
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.transport: Any = None
+        self.exchange: Http1Exchange | None = None
+        self.last_exchange = False
+        self.half_closed = False
+        self.write_paused = False
+        self.write_deadline = inf
+        self.mode = HEAD
+        self.idle = True  # no request is under way and nothing is buffered: what comes may take the fast path
+        self.transfer: FileTransfer | None = None  # the file that is being sent
+        self._buffer: bytearray | None = None  # bytes ahead of their turn, or part of a head
+        self._scanner: HeadScanner | None = None
+        self._section: HeaderSection | None = None  # the last one, for the head memo
+        self._upload: Upload | None = None
+        self._read_paused = False
+        self._receiving = False
+        self._blank_skipped = False
+        self._closing = False
+        self._requests = 0
+
+    # what the transport tells ----------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin: the client has to send its first byte within the first-byte timeout."""
+        site = self.site
+        self.transport = transport
+        self.write = transport.write
+        self.peer = site.peer_of(transport)
+        transport.set_write_buffer_limits(high=site.limits.write_buffer)
+        self.deadline = site.now + (site.timeouts.first_byte or inf)
+        site.connections.add(self)
+        if site.draining:
+            self.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived. The fast path is a request whose header section has been seen before."""
+        if self.idle:
+            match = FAST_REQUEST_LINE(data)
+            if match is not None:
+                end = match.end()
+                section = self._section
+                site = self.site
+                if section is None or not data.startswith(section.raw, end):
+                    section = site.sections.get(data[end : data.find(b"\r\n\r\n", end - 2) + 4])
+                    self._section = section
+                if section is not None and end <= site.longest_request_line:
+                    method, path, query = match.groups()
+                    exchange = Http1Exchange(self, _METHODS[method], path, query, "1.1", section)
+                    end += section.size
+                    if end == len(data) and section.bodiless:
+                        self._begin(exchange)
+                    else:
+                        self._receiving = True
+                        self._begin_with(exchange, data[end:])
+                        self._receiving = False
+                        self._advance()
+                    return
+            self.idle = False
+        self._take(data)
+
+    def eof_received(self) -> bool:
+        """The client will send no more; the transport stays open for what is still to be written."""
+        self.half_closed = True
+        exchange = self.exchange
+        if self._upload is not None:
+            self._break_off()
+        elif exchange is None:
+            self.close()
+        else:
+            if not self._buffer:
+                self.last_exchange = True
+                exchange.keep_alive = False
+            # TCP does not say whether the client only closed its side or left. One that has nothing more
+            # to say closes its side along with the request; one that does so later is leaving.
+            if self.site.now - self.request_ended_at > 2 * self.site.tick.interval:
+                consumer = exchange.consumer
+                if consumer is not None:
+                    consumer.client_leaving()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The transport is gone, for whatever reason."""
+        self.site.connections.discard(self)
+        self._end()
+        self._section = None
+
+    def pause_writing(self) -> None:
+        """More than the high-water mark waits to be written."""
+        self.write_paused = True
+        self._write_mark = self.transport.get_write_buffer_size()
+        self.write_deadline = self.site.now + (self.site.timeouts.write_stall or inf)
+
+    def resume_writing(self) -> None:
+        """What was written has drained below the low-water mark."""
+        self.write_paused = False
+        self.write_deadline = inf
+        exchange = self.exchange
+        if self.transfer is not None:
+            self.transfer.proceed()
+        elif exchange is None:
+            self._advance()
+        elif exchange.consumer is not None and exchange.writable:
+            exchange.consumer.write_resumed()
+
+    # reading ---------------------------------------------------------------------------------------
+
+    def _take(self, data: bytes) -> None:
+        if self.mode == BODY:
+            self._receiving = True
+            data = self._take_body(data)
+            self._receiving = False
+        elif self.mode == DISCARD:
+            self._discard(len(data))
+            return
+        elif self.mode == DEAF:
+            return
+        if data:
+            if self._buffer is None:
+                self._buffer = bytearray()
+            self._buffer += data
+        if self.exchange is None:
+            self._advance()
+        elif self._buffer and len(self._buffer) >= self.site.limits.pipelined:
+            self.pause_reading()
+
+    def _advance(self) -> None:
+        """Begin the requests that the buffer holds, as far as it is their turn."""
+        if self._receiving:
+            return
+        self._receiving = True
+        try:
+            while self._buffer and self.exchange is None and self.mode == HEAD and not self.write_paused:
+                if not self._next_request(self._buffer):
+                    break
+        except RemoteProtocolError as error:
+            self.refuse(error)
+        finally:
+            self._receiving = False
+        if self.exchange is None and self.mode == HEAD:
+            if self.half_closed and not self.write_paused:
+                self.close()  # what the buffer still holds can never be completed
+            else:
+                self.idle = not self._buffer
+                self.resume_reading()
+
+    def _next_request(self, buffer: bytearray) -> bool:
+        """Begin the request at the front of the buffer; False when it is not all there yet."""
+        site = self.site
+        scanner = self._scanner
+        if scanner is None:
+            if buffer[0] == 0x0D and not self._blank_skipped:
+                # RFC 9112 2.2: one empty line before a request is an old client's mistake, no attack.
+                if len(buffer) == 1:
+                    return False
+                if buffer[1] == 0x0A:
+                    del buffer[:2]
+                    self._blank_skipped = True
+                    return bool(buffer)
+            self._scanner = scanner = HeadScanner(site.limits)
+            # From its first byte on the whole head has one deadline, which no progress extends.
+            self.deadline = site.now + (site.timeouts.head or inf)
+        end = scanner.scan(buffer)
+        if end is None:
+            return False
+        head = parse_head(bytes(buffer[:end]), site.limits, site.http.underscore_fields)
+        self._scanner = None
+        rest = bytes(buffer[end:])
+        self._buffer = None
+        if head.reusable:
+            self._section = head.section
+            site.sections.add(head.section)
+        exchange = Http1Exchange(self, head.method, head.path, head.query, head.http_version, head.section)
+        self._begin_with(exchange, rest)
+        return True
+
+    def _begin_with(self, exchange: Http1Exchange, rest: bytes) -> None:
+        """Begin ``exchange``; ``rest`` is what arrived behind its head."""
+        self._blank_skipped = False
+        if exchange.section.bodiless:
+            if rest:
+                self._buffer = bytearray(rest)
+            self._begin(exchange)
+            return
+        exchange.body = body = RequestBody()
+        self.exchange = exchange
+        self.idle = False
+        self.mode = BODY
+        self._continue_sent = False
+        try:
+            self._upload = Upload(exchange, body, self.site)
+        except RemoteProtocolError as error:  # it announces more than the limit
+            self.refuse(error)
+            return
+        self.deadline = self._upload.deadline
+        if rest:
+            rest = self._take_body(rest)
+            if rest:
+                self._buffer = bytearray(rest)
+        if self.exchange is exchange:
+            self._begin(exchange)
+
+    def _begin(self, exchange: Http1Exchange) -> None:
+        site = self.site
+        self.exchange = exchange
+        self.idle = False
+        self.request_ended_at = site.now
+        if self._upload is None:
+            self.deadline = inf
+        if site.counts_requests:
+            self._count(exchange)
+        site.consumer(exchange)
+
+    def _count(self, exchange: Http1Exchange) -> None:
+        site = self.site
+        self._requests += 1
+        if site.limits.requests and self._requests >= site.limits.requests:
+            self.last_exchange = True
+        if site.access_log is not None:
+            exchange.started_at = site.access_log.timer()
+
+    # the request body ------------------------------------------------------------------------------
+
+    def _take_body(self, data: bytes) -> bytes:
+        """Give body bytes to the upload that they belong to; what follows the body is returned."""
+        upload = self._upload
+        if upload is None:
+            return data
+        try:
+            rest, received = upload.feed(data)
+        except RemoteProtocolError as error:
+            self.refuse(error)
+            return b""
+        exchange = upload.exchange
+        if upload.ended:
+            self._upload = None
+            self.mode = HEAD
+            self.request_ended_at = self.site.now
+            self.deadline = inf
+            if self.exchange is not exchange:  # it was answered early and the rest thrown away
+                self.deadline = self.site.idle_until
+        else:
+            self.deadline = upload.deadline
+            if upload.discarding:
+                if upload.discarded > self.site.limits.linger:
+                    self._linger()
+            elif upload.buffered >= self.site.limits.write_buffer:
+                self.pause_reading()
+        if exchange.consumer is not None and (received or upload.ended):
+            exchange.consumer.body_received()
+        return rest
+
+    def body_taken(self, size: int) -> None:
+        """The consumer has taken ``size`` bytes of the body: there is room for more."""
+        upload = self._upload
+        if upload is not None:
+            upload.buffered -= size
+            if self._read_paused and upload.buffered < self.site.limits.write_buffer:
+                upload.rearm(self.site.now)
+                self.deadline = upload.deadline
+                self.resume_reading()
+
+    def body_wanted(self, exchange: Http1Exchange) -> None:
+        """The consumer waits for body bytes: a client that awaits 100 (Continue) gets it now."""
+        upload = self._upload
+        if upload is None or upload.exchange is not exchange:
+            return
+        if exchange.section.expect_continue and not self._continue_sent:
+            self._continue_sent = True
+            if not upload.received and exchange.state in (AWAITING, STARTED):
+                self.write(_CONTINUE)  # RFC 9110 10.1.1
+
+    def can_discard(self, exchange: Http1Exchange) -> bool:
+        """Whether what is left of the body is worth reading to save the connection."""
+        upload = self._upload
+        if upload is None or upload.exchange is not exchange:
+            return True
+        if exchange.section.expect_continue and not self._continue_sent and not upload.received:
+            return False  # the client may or may not send it now
+        return upload.left is None or upload.left <= self.site.limits.linger
+
+    # the end of an exchange ------------------------------------------------------------------------
+
+    def exchange_finished(self, exchange: Http1Exchange) -> None:
+        """Called by the exchange when its response is complete."""
+        site = self.site
+        self.exchange = None
+        exchange.consumer = None
+        if site.access_log is not None:
+            site.access_log.record(exchange, True)
+        if not exchange.keep_alive:
+            self._linger()
+        elif self.mode == HEAD:
+            self.deadline = site.idle_until
+            if not self._buffer:
+                self.idle = True
+            elif not self._receiving:
+                # Not from here: this is the application's stack and its context variables.
+                site.call_soon(self._advance)
+        elif self._upload is not None:
+            self._upload.discard(site.now)
+            self.deadline = self._upload.deadline
+            self.resume_reading()
+
+    def refuse(self, error: RemoteProtocolError) -> None:
+        """Answer what broke the protocol or a limit, as far as the state allows, and close in stages."""
+        site = self.site
+        site.log_refusal(self, error)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None and exchange.state not in (AWAITING, STARTED):
+            self.exchange = exchange
+            self.abort()
+            return
+        if exchange is not None:
+            exchange.status = error.status
+            if site.access_log is not None:
+                site.access_log.record(exchange, True)
+        if exchange is not None or self._upload is None:
+            self.write(refusal(error.status, str(error), site.tails[0]))
+        self._linger()
+        if exchange is not None:
+            exchange.peer_gone()
+
+    def _break_off(self) -> None:
+        """The client stopped in the middle of a body: its exchange can never be answered rightly."""
+        exchange = self.exchange
+        if exchange is not None and exchange.state not in (AWAITING, STARTED):
+            self.abort()
+            return
+        self.close()
+        self._end()
+
+    def _end(self) -> None:
+        """Let go of the exchange under way and of everything that was read."""
+        self.mode = DEAF
+        self.idle = False
+        self._closing = True
+        self.deadline = self.write_deadline = inf
+        self._buffer = self._scanner = self._upload = self.transfer = None
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            if self.site.access_log is not None:
+                self.site.access_log.record(exchange, False)
+            exchange.peer_gone()
+
+    # closing ---------------------------------------------------------------------------------------
+
+    def _linger(self) -> None:
+        """Close in stages (RFC 9112 9.6), so that a reset does not destroy the answer on its way.
+
+        Our side is closed first; then what still arrives is read and thrown away, within bounds.
+        """
+        site = self.site
+        self._buffer = self._scanner = self._upload = None
+        if self._closing:
+            return
+        if self.half_closed or not site.limits.linger or not self.transport.can_write_eof():
+            self.close()
+            return
+        self._closing = True
+        self.idle = False
+        self.mode = DISCARD
+        self._lingered = 0
+        self._linger_end = site.now + (site.timeouts.linger or inf)
+        self.deadline = min(self._linger_end, site.now + (site.timeouts.linger_idle or inf))
+        self.transport.write_eof()
+        self.resume_reading()
+
+    def _discard(self, size: int) -> None:
+        site = self.site
+        self._lingered += size
+        if self._lingered > site.limits.linger:
+            self.close()
+        else:
+            self.deadline = min(self._linger_end, site.now + (site.timeouts.linger_idle or inf))
+
+    def close(self) -> None:
+        """Close once all that was written is sent; the write stall bounds how long that may take."""
+        self._closing = True
+        self.idle = False
+        self.mode = DEAF
+        self.deadline = inf
+        self._buffer = self._scanner = None
+        if self.transport.get_write_buffer_size():
+            self._write_mark = self.transport.get_write_buffer_size()
+            self.write_deadline = self.site.now + (self.site.timeouts.write_stall or inf)
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Break the connection off with a reset: what was sent must not pass for a complete response."""
+        self.site.reset(self.transport)
+        self._end()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being received or answered, or a response is still on its way out."""
+        return self.exchange is not None or self._scanner is not None or self.write_paused
+
+    def drain(self) -> None:
+        """The site is stopping: close if idle, else after the response under way."""
+        if self.idle:
+            self.close()
+        else:
+            self.last_exchange = True
+
+    def forget_section(self) -> None:
+        """Give up the head memo; the site's may still know it."""
+        self._section = None
+
+    # time ------------------------------------------------------------------------------------------
+
+    def overdue(self, now: float) -> None:
+        """A deadline has passed; which one follows from what the connection is doing."""
+        if self.write_deadline <= now:
+            self._write_overdue(now)
+        if self.deadline > now:
+            return
+        self.deadline = inf
+        if self.mode == DISCARD:
+            self.close()
+        elif self.mode == BODY:
+            self._body_overdue()
+        elif self.mode == HEAD:
+            if self._scanner is not None:
+                self.refuse(LimitExceeded("the request head took too long", 408, "--timeout-head"))
+            elif self.exchange is None:
+                self.close()
+
+    def _body_overdue(self) -> None:
+        upload = self._upload
+        if upload is None or upload.discarding:
+            self._linger()
+            return
+        self.refuse(LimitExceeded("the request body stalled", 408, "--timeout-body-stall"))
+
+    def _write_overdue(self, now: float) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        if waiting < self._write_mark:
+            self._write_mark = waiting
+            self.write_deadline = now + self.site.timeouts.write_stall
+            return
+        self.site.log_limit(self, "the client does not read", "--timeout-write-stall")
+        self.abort()
+
+    # pausing ---------------------------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        """Stop reading from the socket; what the client does not send in time is then not its fault."""
+        if not self._read_paused and not self.transport.is_closing():
+            self._read_paused = True
+            self.deadline = inf
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._read_paused:
+            self._read_paused = False
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def send_file(self, exchange: Http1Exchange, fd: int, offset: int, count: int, last: bool) -> None:
+        """Have the site send a file; ``exchange.file_sent`` or the end of the connection follows."""
+        self.site.send_file(self, exchange, fd, offset, count, last)

@@ -1,0 +1,1 @@
+"""The project: settings, URLs, the ASGI entry point."""
