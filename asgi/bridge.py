@@ -158,7 +158,10 @@ class AsgiBridge:
     def incomplete(self, call: HttpCall) -> None:
         """The application returned with its response unfinished."""
         exchange = call.exchange
-        logger.error("%s: the application returned without completing its response", _name(exchange))
+        if call.told_to_go:
+            logger.debug("%s: the application ended its call on http.disconnect", _name(exchange))
+        else:
+            logger.error("%s: the application returned without completing its response", _name(exchange))
         exchange.refuse(500, "the application did not answer")
 
     def abandon(self, call: HttpCall) -> None:

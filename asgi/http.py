@@ -40,7 +40,7 @@ class HttpCall:
     nothing: whoever waits looks at the exchange again when woken.
     """
 
-    __slots__ = ("_body_given", "_leaving", "_waiters", "abandoned_at", "bridge", "exchange", "task")
+    __slots__ = ("_body_given", "_waiters", "abandoned_at", "bridge", "exchange", "task", "told_to_go")
 
     task: asyncio.Task[None]
 
@@ -49,7 +49,7 @@ class HttpCall:
         self.exchange = exchange
         self.abandoned_at = inf
         self._body_given = False
-        self._leaving = False
+        self.told_to_go = False
         self._waiters: list[asyncio.Future[None]] | None = None
 
     async def run(self, scope: Scope) -> None:
@@ -80,7 +80,7 @@ class HttpCall:
                     more = not exchange.body_ended
                     self._body_given = not more
                     return {"type": "http.request", "body": piece, "more_body": more}
-            elif self._leaving:
+            elif self.told_to_go:
                 break
             await self._wait()
         return {"type": "http.disconnect"}
@@ -215,12 +215,12 @@ class HttpCall:
         self._wake()
 
     def client_leaving(self) -> None:
-        self._leaving = True
+        self.told_to_go = True
         self.bridge.abandon(self)
         self._wake()
 
     def asked_to_finish(self) -> None:
-        self._leaving = True
+        self.told_to_go = True
         self._wake()
 
     def _misplaced(self, kind: str) -> Exception:

@@ -85,10 +85,14 @@ class DaemonThreadExecutor(ThreadPoolExecutor):
             future.cancel()
 
     def abandon(self) -> None:
-        """Thread-safe. Let a shutdown() that waits return at once."""
+        """Thread-safe. Cancel what no thread has begun, and let a shutdown() that waits return at once."""
         with self._changed:
             self._abandoned = True
+            cancelled = [job[0] for job in self._jobs]
+            self._jobs.clear()
             self._changed.notify_all()
+        for future in cancelled:
+            future.cancel()
 
     def _work(self) -> None:
         """Runs in a worker thread: takes jobs until the executor is shut down and none is left."""
@@ -98,7 +102,7 @@ class DaemonThreadExecutor(ThreadPoolExecutor):
                 while not self._jobs and not self._closing:
                     self._changed.wait()
                 self._idle -= 1
-                if not self._jobs or self._abandoned:
+                if not self._jobs:
                     self._workers.discard(threading.current_thread())
                     self._leaving.append(threading.current_thread())
                     self._changed.notify_all()

@@ -82,6 +82,7 @@ class OwnLoop:
     def close(self) -> None:
         """Close the loop, waiting for nothing."""
         self._executor.abandon()
+        self._executor.shutdown(wait=False)
         # uvloop warns of each transport that is still open and then closes it. Where warnings are errors it
         # skips the closing, and waits for it for ever; so the warnings are held until all is closed.
         with warnings.catch_warnings(record=True) as held:

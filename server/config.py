@@ -253,11 +253,11 @@ class Limits(Group):
     500 bytes by default, slower than any usable line, and looked at only once the body has taken 10
     seconds. It ends clients that hold a request open with a byte now and then. 0 switches the limit off."""
 
-    pipelined: int = 16
-    """The most requests of one connection that are read ahead of the one being answered.
+    pipelined: Bytes = 64 << 10
+    """How much of a connection's next requests is read ahead of the one being answered.
 
-    16 by default; the connection is then not read from until a response has ended, so nothing is lost. 0
-    switches the limit off."""
+    64 KiB by default, besides what one read brings; none of it is parsed before its turn. The connection is
+    then not read from until the response has ended, so nothing is lost. 0 switches the limit off."""
 
     requests: int = 0
     """The most requests on one connection; the last is answered with `Connection: close`.

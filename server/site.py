@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import struct
+import sys
 import time
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,11 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 # With this many connections, those that have been idle for a while give up their head memo.
 _MANY_CONNECTIONS: Final = 1000
 _IDLE_FOR: Final = 5.0
+
+# Where Linux keeps, in its tcp_info, the milliseconds since data last arrived (a FIN is no data).
+_TCP_INFO: Final = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+_LAST_DATA_RECEIVED: Final = 52
+_JUST_NOW: Final = 10
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
@@ -184,6 +190,18 @@ class Site:
             except OSError:
                 pass  # closed already
         transport.abort()
+
+    def sent_just_now(self, transport: Any) -> bool:
+        """Whether data came in from the client within the last moment; False where the system cannot say."""
+        sock = transport.get_extra_info("socket")
+        if _TCP_INFO is None or sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+            return False
+        try:
+            info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _LAST_DATA_RECEIVED + 4)
+        except OSError:
+            return False
+        (milliseconds,) = struct.unpack_from("I", info, _LAST_DATA_RECEIVED)
+        return bool(milliseconds <= _JUST_NOW)
 
     def log_refusal(self, connection: Http1Connection, error: RemoteProtocolError) -> None:
         """Note a request that was refused: one line, no traceback, nothing of what the peer sent."""

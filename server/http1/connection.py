@@ -18,7 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import LimitExceeded, RemoteProtocolError
-from ..exchange import AWAITING, STARTED
+from ..exchange import AWAITING, STARTED, STREAMING
 from .exchange import Http1Exchange, RequestBody
 from .grammar import FAST_REQUEST_LINE, HeadScanner
 from .head import parse_head
@@ -72,7 +72,6 @@ class Http1Connection:
         "last_exchange",
         "mode",
         "peer",
-        "request_ended_at",
         "site",
         "transfer",
         "transport",
@@ -156,7 +155,7 @@ class Http1Connection:
                 exchange.keep_alive = False
             # TCP does not say whether the client only closed its side or left. One that has nothing more
             # to say closes its side along with the request; one that does so later is leaving.
-            if self.site.now - self.request_ended_at > 2 * self.site.tick.interval:
+            if exchange.state >= STREAMING or not self.site.sent_just_now(self.transport):
                 consumer = exchange.consumer
                 if consumer is not None:
                     consumer.client_leaving()
@@ -204,7 +203,7 @@ class Http1Connection:
             self._buffer += data
         if self.exchange is None:
             self._advance()
-        elif self._buffer and len(self._buffer) >= self.site.limits.pipelined:
+        elif self._buffer and 0 < self.site.limits.pipelined <= len(self._buffer):
             self.pause_reading()
 
     def _advance(self) -> None:
@@ -270,6 +269,8 @@ class Http1Connection:
         self.idle = False
         self.mode = BODY
         self._continue_sent = False
+        if self.site.counts_requests:
+            self._count(exchange)
         try:
             self._upload = Upload(exchange, body, self.site)
         except RemoteProtocolError as error:  # it announces more than the limit
@@ -281,15 +282,16 @@ class Http1Connection:
             if rest:
                 self._buffer = bytearray(rest)
         if self.exchange is exchange:
-            self._begin(exchange)
+            if self._upload is None:
+                self.deadline = inf
+            self.site.consumer(exchange)
 
     def _begin(self, exchange: Http1Exchange) -> None:
+        """Begin an exchange without a body."""
         site = self.site
         self.exchange = exchange
         self.idle = False
-        self.request_ended_at = site.now
-        if self._upload is None:
-            self.deadline = inf
+        self.deadline = inf
         if site.counts_requests:
             self._count(exchange)
         site.consumer(exchange)
@@ -318,7 +320,6 @@ class Http1Connection:
         if upload.ended:
             self._upload = None
             self.mode = HEAD
-            self.request_ended_at = self.site.now
             self.deadline = inf
             if self.exchange is not exchange:  # it was answered early and the rest thrown away
                 self.deadline = self.site.idle_until

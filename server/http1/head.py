@@ -33,8 +33,8 @@ class HeaderSection:
     """What one header section means, derived once from its raw bytes.
 
     ``raw`` runs from behind the request line to behind the empty line. ``content_length`` is None when no
-    such field came; ``bodiless``: no body follows; ``plain``: nor does the connection end with the response;
-    ``upgrade`` is the Upgrade field's value where Connection names it.
+    such field came; ``bodiless``: no body follows; ``plain``: nor has the response to say anything about the
+    connection;    ``upgrade`` is the Upgrade field's value where Connection names it.
     """
 
     __slots__ = (
@@ -55,6 +55,7 @@ class HeaderSection:
         raw: bytes,
         fields: Fields,
         *,
+        http_version: str,
         keep_alive: bool,
         content_length: int | None,
         chunked: bool,
@@ -68,7 +69,7 @@ class HeaderSection:
         self.content_length = content_length
         self.chunked = chunked
         self.bodiless = not content_length and not chunked
-        self.plain = self.bodiless and keep_alive
+        self.plain = self.bodiless and keep_alive and http_version == "1.1"
         self.expect_continue = expect_continue
         self.upgrade = upgrade
 
@@ -287,6 +288,7 @@ def _derive(
     return HeaderSection(
         raw,
         fields,
+        http_version="1.1" if minor else "1.0",
         keep_alive=b"close" not in options and (minor == 1 or b"keep-alive" in options),
         content_length=content_length,
         chunked=chunked,

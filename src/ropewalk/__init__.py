@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .reactor.loop import Reactor
-    from .serve import run, serve
     from .server.config import Config
+    from .service import run, serve
 
 __version__ = "0.1.0.dev0"
 
@@ -16,9 +16,13 @@ __all__ = ["Config", "Reactor", "__version__", "run", "serve"]
 _WHERE = {
     "Config": ".server.config",
     "Reactor": ".reactor.loop",
-    "run": ".serve",
-    "serve": ".serve",
+    "run": ".service",
+    "serve": ".service",
 }
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

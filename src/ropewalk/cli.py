@@ -31,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return _fail(str(error), EXIT_USAGE)
     if command.action in ("help", "version", "print"):
-        print(command.text.rstrip("\n"))
-        return 0
+        return _print(command.text)
     for note in command.notes:
         sys.stderr.write(f"ropewalk: warning: {note}\n")
     config = command.config
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Only now: a wrong option or --help should not wait for an event loop to be imported.
     from .loading import LoadingError, load_application
     from .reactor.endpoints import parse_endpoint
-    from .serve import Server, configure_logging
+    from .service import Service, configure_logging
 
     try:
         for endpoint in config.listening.endpoints:
@@ -56,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         application = load_application(
             config.application.target, config.application.app_dir, config.application.factory
         )
-        server = Server(application, config)
+        service = Service(application, config)
     except LoadingError as error:
         sys.stderr.write(error.traceback)
         return _fail(str(error), EXIT_LOADING)
@@ -65,7 +64,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command.action == "check":
         print("the configuration and the application are in order")
         return 0
-    return server.run()
+    return service.run()
+
+
+def _print(text: str) -> int:
+    try:
+        print(text.rstrip("\n"), flush=True)
+    except BrokenPipeError:
+        # Whoever reads has had enough; the interpreter must not trip over it again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _fail(message: str, code: int) -> int:

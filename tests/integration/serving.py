@@ -29,7 +29,7 @@ PROJECTS = Path(__file__).resolve().parent / "projects"
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.02
-LOG_SHOWN = 20_000
+LOG_SHOWN = 6_000
 """How many characters of a log a failure shows."""
 
 LISTENING = re.compile(r"listening on (?P<url>http://(?P<host>\S+):(?P<port>\d+)|http\+unix:(?P<path>\S+))")

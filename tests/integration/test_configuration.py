@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from .serving import PROJECTS, run, serve
+from .serving import PROJECTS, environment, run, serve
 
 BIND = ("--bind", "127.0.0.1:0")
 FAR_AWAY = PROJECTS / "elsewhere"
@@ -155,6 +157,12 @@ def test_check_config_says_so_and_starts_nothing(folder: Path) -> None:
     assert "listening on" not in done.stdout + done.stderr
 
 
+def test_check_config_finds_that_the_application_is_not_there(folder: Path) -> None:
+    done = run("far_away:application", *BIND, "--app-dir", FAR_AWAY, "--check-config", cwd=folder)
+    assert done.returncode == 1
+    assert "far_away" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "env", "text", "parts"),
     [
@@ -223,8 +231,6 @@ def test_printed_configuration_is_what_a_server_runs_with(folder: Path) -> None:
 
 
 def test_version_is_the_distributions(folder: Path) -> None:
-    from importlib.metadata import version
-
     done = run("--version", cwd=folder)
     assert (done.returncode, done.stdout.strip()) == (0, f"ropewalk {version('ropewalk')}")
 
@@ -238,10 +244,6 @@ def test_help_names_every_group(folder: Path) -> None:
 
 
 def test_command_is_the_same_as_the_module(folder: Path) -> None:
-    import subprocess
-
-    from .serving import environment
-
     program = Path(sys.executable).with_name("ropewalk.exe" if os.name == "nt" else "ropewalk")
     if not program.exists():
         pytest.skip("the command is not installed beside this interpreter")

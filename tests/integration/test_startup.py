@@ -55,7 +55,7 @@ def test_start_up_that_takes_too_long_is_status_3_and_names_the_option() -> None
 
 
 def test_exception_that_is_not_reported_as_a_failed_start_up_is_logged_and_the_application_served() -> None:
-    with serve("startup.lifespans:raising") as server, server.client() as client:
+    with serve("startup.lifespans:raising") as server:
         server.expect_traceback()
         assert "LookupError: the database is not there" in server.log
         assert "--lifespan on" in server.log

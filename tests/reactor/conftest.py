@@ -24,6 +24,16 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def new_loop(kind: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Makes event loops of the kind; the test closes them."""
+    if kind == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop
+    return asyncio.SelectorEventLoop
+
+
+@pytest.fixture
 def reactor(kind: str) -> Reactor:
     """A reactor with a loop of its own."""
     return Reactor(kind, end_timeout=1.0)

@@ -113,14 +113,22 @@ def test_shutdown_gives_up_on_a_stuck_call_and_names_its_thread(caplog):
     assert stuck.result(DEADLINE)
 
 
-def test_abandoning_ends_a_shutdown_that_waits():
-    executor = DaemonThreadExecutor(3600)
-    release = threading.Event()
-    stuck = executor.submit(release.wait, DEADLINE)
+def test_abandoning_ends_a_shutdown_that_waits_and_cancels_what_is_queued():
+    executor = DaemonThreadExecutor(3600, max_workers=1)
+    begun, release = threading.Event(), threading.Event()
+
+    def hang() -> bool:
+        begun.set()
+        return release.wait(DEADLINE)
+
+    stuck = executor.submit(hang)
+    queued = executor.submit(abs, -1)
+    assert begun.wait(DEADLINE)
     waiting = threading.Thread(target=executor.shutdown)
     waiting.start()
     executor.abandon()
     waiting.join(DEADLINE)
     assert not waiting.is_alive()
+    assert queued.cancelled()
     release.set()
     assert stuck.result(DEADLINE)

@@ -16,14 +16,6 @@ from ropewalk.reactor import Reactor, ReactorAlreadyRunning, ReactorNotRunning, 
 DEADLINE = 5.0
 
 
-def new_loop(kind: str) -> asyncio.AbstractEventLoop:
-    if kind == "uvloop":
-        import uvloop
-
-        return uvloop.new_event_loop()
-    return asyncio.SelectorEventLoop()
-
-
 # Which loop
 
 
@@ -82,8 +74,8 @@ def test_before_the_first_run_there_is_no_loop(reactor):
             call(print)
 
 
-def test_a_given_loop_is_there_before_the_run_and_is_left_open(kind):
-    loop = new_loop(kind)
+def test_a_given_loop_is_there_before_the_run_and_is_left_open(new_loop):
+    loop = new_loop()
     try:
         reactor = Reactor(loop)
         assert reactor.loop is loop
@@ -99,8 +91,8 @@ def test_a_given_loop_is_there_before_the_run_and_is_left_open(kind):
         loop.close()
 
 
-def test_tasks_of_others_on_a_given_loop_survive_the_run(kind):
-    loop = new_loop(kind)
+def test_tasks_of_others_on_a_given_loop_survive_the_run(new_loop):
+    loop = new_loop()
     try:
         reactor = Reactor(loop)
         theirs = loop.create_task(asyncio.sleep(0.01, "done"))
@@ -111,8 +103,8 @@ def test_tasks_of_others_on_a_given_loop_survive_the_run(kind):
         loop.close()
 
 
-def test_a_given_loop_that_is_closed_is_refused(kind):
-    loop = new_loop(kind)
+def test_a_given_loop_that_is_closed_is_refused(new_loop):
+    loop = new_loop()
     loop.close()
     reactor = Reactor(loop)
     with pytest.raises(RopewalkError, match="closed"):
@@ -424,256 +416,3 @@ def test_a_failing_call_from_a_thread_is_logged(reactor, drive, caplog):
 
     drive(reactor, scenario)
     assert "broken call" in caplog.text
-
-
-# System events
-
-
-def test_the_phases_of_a_run_come_in_order_and_wait_for_their_triggers(reactor):
-    calls: list[str] = []
-
-    async def later(text: str) -> None:
-        calls.append(f"{text} begins")
-        await asyncio.sleep(0.001)
-        calls.append(f"{text} ends")
-
-    for event in ("shutdown", "startup"):
-        for phase in ("after", "before", "during"):
-            reactor.add_system_event_trigger(phase, event, later, f"{phase} {event}")
-
-    def stop_after_startup() -> None:
-        if calls[-1] == "after startup ends":
-            reactor.call_soon(reactor.call_soon, reactor.stop)
-        else:
-            reactor.call_later(0.001, stop_after_startup)
-
-    reactor.call_when_running(stop_after_startup)
-    reactor.run()
-    assert calls[:4] == [
-        "before startup begins",
-        "before startup ends",
-        "during startup begins",
-        "during startup ends",
-    ]
-    assert calls[-6:] == [
-        f"{phase} shutdown {what}" for phase in ("before", "during", "after") for what in ("begins", "ends")
-    ]
-
-
-def test_a_failing_trigger_stops_neither_startup_nor_shutdown(reactor, caplog):
-    calls: list[str] = []
-
-    def fail() -> None:
-        raise ValueError("broken trigger")
-
-    for event in ("startup", "shutdown"):
-        reactor.add_system_event_trigger("before", event, fail)
-        reactor.add_system_event_trigger("after", event, calls.append, event)
-    reactor.call_when_running(reactor.stop)
-    reactor.run()
-    assert calls == ["startup", "shutdown"]
-    assert len([record for record in caplog.records if "failed" in record.getMessage()]) == 2
-
-
-def test_triggers_serve_one_run(reactor):
-    calls: list[str] = []
-    reactor.add_system_event_trigger("before", "startup", calls.append, "startup")
-    reactor.add_system_event_trigger("before", "shutdown", calls.append, "shutdown")
-    for _ in range(2):
-        reactor.call_when_running(reactor.stop)
-        reactor.run()
-    assert calls == ["startup", "shutdown"]
-
-
-def test_a_trigger_added_during_a_run_for_the_next_startup_is_kept(reactor, drive):
-    calls: list[str] = []
-
-    async def scenario() -> None:
-        reactor.add_system_event_trigger("before", "startup", calls.append, "next startup")
-
-    drive(reactor, scenario)
-    assert calls == []
-    reactor.call_when_running(reactor.stop)
-    reactor.run()
-    assert calls == ["next startup"]
-
-
-def test_stopping_during_startup_skips_the_rest_of_it_and_shuts_down(reactor, echo):
-    calls: list[str] = []
-    port = reactor.listen("127.0.0.1:0", echo)
-    reactor.add_system_event_trigger("before", "startup", reactor.stop)
-    reactor.add_system_event_trigger("before", "startup", calls.append, "skipped")
-    reactor.add_system_event_trigger("during", "startup", calls.append, "skipped")
-    reactor.add_system_event_trigger(
-        "before", "shutdown", lambda: calls.append(f"accepting: {port.accepting}")
-    )
-    reactor.call_when_running(calls.append, "skipped")
-    reactor.run()
-    assert calls == ["accepting: False"]
-    reactor.call_when_running(reactor.stop)
-    reactor.run()
-    assert calls == ["accepting: False"]
-
-
-def test_stopping_during_startup_cancels_a_trigger_that_hangs(reactor):
-    calls: list[str] = []
-
-    async def hang() -> None:
-        asyncio.get_running_loop().call_soon(reactor.stop)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            calls.append("cleaned up")
-
-    reactor.add_system_event_trigger("before", "startup", hang)
-    reactor.add_system_event_trigger("before", "shutdown", calls.append, "shutdown")
-    reactor.run()
-    assert calls == ["cleaned up", "shutdown"]
-
-
-def test_a_startup_trigger_that_stops_the_reactor_runs_to_its_end(reactor):
-    calls: list[str] = []
-
-    async def refuse() -> None:
-        reactor.stop()
-        await asyncio.sleep(0.001)
-        calls.append("refused in order")
-
-    reactor.add_system_event_trigger("before", "startup", refuse)
-    reactor.run()
-    assert calls == ["refused in order"]
-
-
-def test_crashing_during_startup_drops_its_triggers(reactor):
-    calls: list[str] = []
-    reactor.add_system_event_trigger("before", "startup", reactor.crash)
-    reactor.add_system_event_trigger("during", "startup", asyncio.sleep, 3600)
-    reactor.add_system_event_trigger("after", "startup", calls.append, "dropped")
-    reactor.run()
-    reactor.call_when_running(reactor.stop)
-    reactor.run()
-    assert calls == []
-
-
-# In somebody else's loop
-
-
-def in_loop(kind: str, main):
-    loop = new_loop(kind)
-    try:
-        loop.run_until_complete(asyncio.wait_for(main, DEADLINE))
-    finally:
-        loop.close()
-
-
-def test_run_in_loop_runs_from_startup_to_shutdown_in_the_running_loop(kind, reactor):
-    calls: list[str] = []
-    reactor.add_system_event_trigger("before", "startup", calls.append, "startup")
-    reactor.add_system_event_trigger("after", "shutdown", calls.append, "shutdown")
-
-    async def main() -> None:
-        reactor.call_when_running(lambda: reactor.call_soon(reactor.stop))
-        await reactor.run_in_loop()
-        assert reactor.loop is asyncio.get_running_loop()
-        assert not reactor.running
-
-    in_loop(kind, main())
-    assert calls == ["startup", "shutdown"]
-
-
-def test_cancelling_run_in_loop_shuts_down_before_it_is_raised(kind, reactor):
-    calls: list[str] = []
-
-    async def end() -> None:
-        await asyncio.sleep(0.001)
-        calls.append("shutdown")
-
-    reactor.add_system_event_trigger("before", "shutdown", end)
-
-    async def main() -> None:
-        started = asyncio.Event()
-        reactor.call_when_running(started.set)
-        running = asyncio.create_task(reactor.run_in_loop())
-        await started.wait()
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        assert calls == ["shutdown"]
-        assert not reactor.running
-        assert not reactor.crashed
-
-    in_loop(kind, main())
-
-
-def test_cancelling_run_in_loop_twice_crashes(kind, reactor):
-    async def main() -> None:
-        hanging = asyncio.Event()
-        tasks_before = asyncio.all_tasks()
-
-        async def hang() -> None:
-            hanging.set()
-            await asyncio.Event().wait()
-
-        reactor.add_system_event_trigger("before", "shutdown", hang)
-        running = asyncio.create_task(reactor.run_in_loop())
-        await asyncio.sleep(0)
-        running.cancel()
-        await hanging.wait()
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        assert reactor.crashed
-        assert not reactor.running
-        assert asyncio.all_tasks() == tasks_before
-
-    in_loop(kind, main())
-
-
-def test_a_timeout_around_run_in_loop_is_still_a_timeout(kind, reactor):
-    async def main() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await reactor.run_in_loop()
-
-    in_loop(kind, main())
-
-
-def test_run_in_loop_refuses_another_loop_than_the_one_given(kind):
-    given = new_loop(kind)
-    try:
-        reactor = Reactor(given)
-
-        async def main() -> None:
-            with pytest.raises(RopewalkError, match="another event loop"):
-                await reactor.run_in_loop()
-
-        in_loop(kind, main())
-        assert not reactor.running
-    finally:
-        given.close()
-
-
-def test_two_reactors_share_one_loop(kind):
-    async def main() -> None:
-        first, second = Reactor(kind), Reactor(kind)
-        both = asyncio.gather(first.run_in_loop(), second.run_in_loop())
-        second.call_when_running(first.call_when_running, first.stop)
-        second.call_when_running(second.stop)
-        await both
-
-    in_loop(kind, main())
-
-
-def test_run_in_loop_leaves_the_signal_handlers_alone(kind, reactor):
-    import signal
-
-    before = signal.getsignal(signal.SIGTERM)
-
-    async def main() -> None:
-        seen = []
-        reactor.call_when_running(lambda: seen.append(signal.getsignal(signal.SIGTERM)))
-        reactor.call_when_running(reactor.stop)
-        await reactor.run_in_loop()
-        assert seen == [before]
-
-    in_loop(kind, main())

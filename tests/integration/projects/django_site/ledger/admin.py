@@ -8,7 +8,7 @@ from .models import Entry
 
 
 @admin.register(Entry)
-class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class EntryAdmin(admin.ModelAdmin):
     """Entries, listed with their amounts."""
 
     list_display = ("title", "amount")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .reactor.ports import ListeningPort
 
-__all__ = ["EXIT_LISTEN", "EXIT_OK", "EXIT_SHUTDOWN", "EXIT_STARTUP", "Server", "run", "serve"]
+__all__ = ["EXIT_LISTEN", "EXIT_OK", "EXIT_SHUTDOWN", "EXIT_STARTUP", "Service", "run", "serve"]
 
 logger = logging.getLogger("ropewalk.server")
 
@@ -50,7 +50,7 @@ _LOOK = 0.01
 _LAST_BYTES = 1.0
 
 
-class Server:
+class Service:
     """One application on one reactor: what ``ropewalk module:attribute`` runs.
 
     ``ports`` are the listening ports while it serves; ``exit_code`` says how it went.
@@ -200,7 +200,7 @@ def run(application: Any, **options: Any) -> int:
     """
     config = Config.from_options(**options)
     configure_logging(config.logging.log_level)
-    return Server(application, config).run()
+    return Service(application, config).run()
 
 
 async def serve(application: Any, **options: Any) -> None:
@@ -213,10 +213,10 @@ async def serve(application: Any, **options: Any) -> None:
     :raises RopewalkError: the application did not start, or an endpoint could not be listened on.
     """
     config = Config.from_options(**options)
-    server = Server(application, config, Reactor(asyncio.get_running_loop()))
-    await server.reactor.run_in_loop()
-    if server.exit_code != EXIT_OK:
-        raise RopewalkError(f"the server ended with exit code {server.exit_code}; the log says why")
+    service = Service(application, config, Reactor(asyncio.get_running_loop()))
+    await service.reactor.run_in_loop()
+    if service.exit_code != EXIT_OK:
+        raise RopewalkError(f"the server ended with exit code {service.exit_code}; the log says why")
 
 
 def configure_logging(level: str) -> None:
