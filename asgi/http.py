@@ -8,7 +8,7 @@ import stat
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from ..server.errors import ClientDisconnected, LocalProtocolError
+from ..server.errors import ClientDisconnected, LocalProtocolError, OutOfOrder
 from ..server.exchange import AWAITING, COMPLETE, GONE, STARTED, STREAMING, TRAILERS
 
 if TYPE_CHECKING:
@@ -93,27 +93,29 @@ class HttpCall:
         """
         exchange = self.exchange
         kind = message["type"]
-        if kind == "http.response.start":
-            if exchange.state != AWAITING:
-                raise self._misplaced(kind)
-            exchange.start_response(
-                message["status"],
-                message["headers"] if "headers" in message else [],  # noqa: SIM401 - half the price of get()
-                "trailers" in message and message["trailers"],
-            )
-        elif kind == "http.response.body":
-            if exchange.state not in (STARTED, STREAMING):
-                raise self._misplaced(kind)
-            body = message["body"] if "body" in message else b""  # noqa: SIM401
-            if type(body) is not bytes:
-                body = _as_bytes(body)
-            if message.get("more_body"):
-                if not exchange.write(body):
-                    await self._drain()
-            else:
-                exchange.finish(body)
-                if self._waiters is not None:
-                    self._wake()
+        try:
+            if kind == "http.response.start":
+                exchange.start_response(
+                    message["status"],
+                    message["headers"] if "headers" in message else [],  # noqa: SIM401 - half of get()'s price
+                    "trailers" in message and message["trailers"],
+                )
+                return
+            if kind == "http.response.body":
+                body = message["body"] if "body" in message else b""  # noqa: SIM401
+                if type(body) is not bytes:
+                    body = _as_bytes(body)
+                if "more_body" not in message or not message["more_body"]:
+                    exchange.finish(body)
+                    if self._waiters is not None:
+                        self._wake()
+                    return
+                if exchange.write(body):
+                    return
+        except OutOfOrder:
+            raise LocalProtocolError(f"{kind} was sent {_STATE[exchange.state]}") from None
+        if kind == "http.response.body":
+            await self._drain()
         else:
             await self._send_extension(kind, message)
 

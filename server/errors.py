@@ -7,6 +7,7 @@
     │   ├── RemoteProtocolError(status)     the peer broke HTTP; ``status`` is the answer it gets
     │   │   └── LimitExceeded(status, option)   it went past a limit; ``option`` names the limit
     │   └── LocalProtocolError              the application, or this server, broke HTTP
+    │       └── OutOfOrder                  a call that the state of an exchange does not allow
     ├── ClientDisconnected                  the peer is gone (also an OSError, as ASGI 2.4 asks of send())
     └── ConfigError(option, source)         an option is wrong; says which one and where it came from
 """
@@ -20,6 +21,7 @@ __all__ = [
     "ConfigError",
     "LimitExceeded",
     "LocalProtocolError",
+    "OutOfOrder",
     "ProtocolError",
     "RemoteProtocolError",
     "RopewalkError",
@@ -48,6 +50,10 @@ class LimitExceeded(RemoteProtocolError):
 
 class LocalProtocolError(ProtocolError):
     """The application (or this server) asked for something that HTTP does not allow."""
+
+
+class OutOfOrder(LocalProtocolError):
+    """A call that the state of the exchange does not allow."""
 
 
 class ClientDisconnected(RopewalkError, OSError):

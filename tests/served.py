@@ -21,13 +21,24 @@ import h11
 import pytest
 
 from ropewalk.reactor import Reactor
-from ropewalk.serve import Server
 from ropewalk.server.config import Config
+from ropewalk.service import Service
 
 TEST_SECONDS = 5.0
 POLL_SECONDS = 0.002
 
 Pair = tuple[bytes, bytes]
+Message = dict[str, Any]
+
+
+def start(*fields: Pair, status: int = 200, **entries: Any) -> Message:
+    """A message that starts a response."""
+    return {"type": "http.response.start", "status": status, "headers": list(fields), **entries}
+
+
+def body(data: bytes = b"", *, more: bool = False) -> Message:
+    """A message with a piece of a body."""
+    return {"type": "http.response.body", "body": data, "more_body": more}
 
 
 def new_loop(kind: str) -> asyncio.AbstractEventLoop:
@@ -38,17 +49,26 @@ def new_loop(kind: str) -> asyncio.AbstractEventLoop:
     return loop
 
 
-def run_in_loop(item: pytest.Function) -> bool:
-    """Run a test that is a coroutine function in a loop of its own, with an end to its patience."""
-    if not inspect.iscoroutinefunction(item.obj):
-        return False
-    arguments = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
+def loop_kinds(metafunc: pytest.Metafunc) -> None:
+    """For a conftest's pytest_generate_tests: have coroutine functions run in both loops."""
+    if inspect.iscoroutinefunction(metafunc.function):
+        metafunc.fixturenames.append("kind")
+        metafunc.parametrize("kind", ["asyncio", "uvloop"])
+
+
+@pytest.hookimpl(tryfirst=True)
+def run_in_loop(pyfuncitem: pytest.Function) -> bool | None:
+    """For a conftest's pytest_pyfunc_call: run a test that is a coroutine function in a loop of its own."""
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
+    kind = pyfuncitem.callspec.params["kind"]
 
     async def bounded() -> None:
         async with asyncio.timeout(TEST_SECONDS):
-            await item.obj(**arguments)
+            await test(**arguments)
 
-    kind = item.funcargs.get("kind", "asyncio")
     with asyncio.Runner(loop_factory=lambda: new_loop(kind)) as runner:
         runner.run(bounded())
     return True
@@ -250,13 +270,13 @@ class Client:
 class Served:
     """A server that runs in this loop."""
 
-    def __init__(self, server: Server) -> None:
-        self.server = server
+    def __init__(self, service: Service) -> None:
+        self.service = service
         self.clients: list[Client] = []
 
     @property
     def address(self) -> tuple[str, int] | str:
-        return self.server.ports[0].address
+        return self.service.ports[0].address
 
     async def connect(self, *, receive_buffer: int = 0) -> Client:
         """A new connection; ``receive_buffer`` bounds what the system takes in for a client that waits."""
@@ -283,7 +303,7 @@ class Served:
 
     def advance(self, seconds: float) -> None:
         """Have the server's clock show a later time; no time passes."""
-        tick = self.server.reactor.tick
+        tick = self.service.reactor.tick
         turns = round(seconds / tick.interval)
         for _ in range(turns):
             tick.turn(tick.interval, time.time())
@@ -294,27 +314,21 @@ async def serving(application: Any, **options: Any) -> AsyncIterator[Served]:
     """Serve ``application`` in the running loop, on a free port unless ``bind`` says otherwise."""
     options.setdefault("bind", "127.0.0.1:0")
     options.setdefault("access_log", False)
-    server = Server(application, Config.from_options(**options), Reactor(asyncio.get_running_loop()))
+    service = Service(application, Config.from_options(**options), Reactor(asyncio.get_running_loop()))
     started = asyncio.Event()
-    server.reactor.call_when_running(started.set)
-    running = asyncio.create_task(server.reactor.run_in_loop())
+    service.reactor.call_when_running(started.set)
+    running = asyncio.create_task(service.reactor.run_in_loop())
     running.add_done_callback(lambda _: started.set())
     await started.wait()
-    served = Served(server)
+    served = Served(service)
     try:
         yield served
     finally:
         for client in served.clients:
             client.close()
-        if server.reactor.running and not server.reactor.stopping:
-            server.stop()
+        if service.reactor.running and not service.reactor.stopping:
+            service.stop()
         await running
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """The event loop that the test runs in."""
-    return str(request.param)
 
 
 @pytest.fixture
@@ -324,3 +338,8 @@ def log() -> Iterator[Log]:
     with log.listening():
         yield log
     assert not (left := log.take_errors()), "errors that the test did not expect:\n" + "\n".join(left)
+
+
+@pytest.fixture(autouse=True)
+def watched_log(log: Log) -> None:
+    """Have unexpected errors fail every test, also those that do not look at the log."""

@@ -56,6 +56,8 @@ class Http1Connection:
         "_buffer",
         "_closing",
         "_continue_sent",
+        "_last",
+        "_last_data",
         "_linger_end",
         "_lingered",
         "_read_paused",
@@ -94,6 +96,8 @@ class Http1Connection:
         self._buffer: bytearray | None = None  # bytes ahead of their turn, or part of a head
         self._scanner: HeadScanner | None = None
         self._section: HeaderSection | None = None  # the last one, for the head memo
+        self._last_data: bytes | None = None  # the last request that was one piece, and what it meant
+        self._last: Http1Exchange | None = None
         self._upload: Upload | None = None
         self._read_paused = False
         self._receiving = False
@@ -118,28 +122,44 @@ class Http1Connection:
     def data_received(self, data: bytes) -> None:
         """Take what arrived. The fast path is a request whose header section has been seen before."""
         if self.idle:
-            match = FAST_REQUEST_LINE(data)
-            if match is not None:
+            site = self.site
+            if data == self._last_data and self._last is not None:
+                # The very same bytes as last time, as clients that poll send them: they mean the same.
+                last = self._last
+                exchange = Http1Exchange(self, last.method, last.path, last.query, "1.1", last.section)
+            else:
+                match = FAST_REQUEST_LINE(data)
+                if match is None:
+                    self._take(data)
+                    return
                 end = match.end()
                 section = self._section
-                site = self.site
                 if section is None or not data.startswith(section.raw, end):
                     section = site.sections.get(data[end : data.find(b"\r\n\r\n", end - 2) + 4])
                     self._section = section
-                if section is not None and end <= site.longest_request_line:
-                    method, path, query = match.groups()
-                    exchange = Http1Exchange(self, _METHODS[method], path, query, "1.1", section)
-                    end += section.size
-                    if end == len(data) and section.bodiless:
-                        self._begin(exchange)
-                    else:
-                        self._receiving = True
-                        self._begin_with(exchange, data[end:])
-                        self._receiving = False
-                        self._advance()
+                if section is None or end > site.longest_request_line:
+                    self._take(data)
                     return
+                method, path, query = match.groups()
+                exchange = Http1Exchange(self, _METHODS[method], path, query, "1.1", section)
+                end += section.size
+                if end != len(data) or not section.bodiless:
+                    self._receiving = True
+                    self._begin_with(exchange, data[end:])
+                    self._receiving = False
+                    self._advance()
+                    return
+                self._last_data = data
+                self._last = exchange
+            # As _begin_with() does, without its questions.
+            self.exchange = exchange
             self.idle = False
-        self._take(data)
+            self.deadline = inf
+            if site.counts_requests:
+                self._count(exchange)
+            site.consumer(exchange)
+        else:
+            self._take(data)
 
     def eof_received(self) -> bool:
         """The client will send no more; the transport stays open for what is still to be written."""
@@ -165,7 +185,7 @@ class Http1Connection:
         """The transport is gone, for whatever reason."""
         self.site.connections.discard(self)
         self._end()
-        self._section = None
+        self.forget_section()
 
     def pause_writing(self) -> None:
         """More than the high-water mark waits to be written."""
@@ -188,6 +208,7 @@ class Http1Connection:
     # reading ---------------------------------------------------------------------------------------
 
     def _take(self, data: bytes) -> None:
+        self.idle = False
         if self.mode == BODY:
             self._receiving = True
             data = self._take_body(data)
@@ -247,8 +268,12 @@ class Http1Connection:
             return False
         head = parse_head(bytes(buffer[:end]), site.limits, site.http.underscore_fields)
         self._scanner = None
-        rest = bytes(buffer[end:])
-        self._buffer = None
+        rest = b""
+        if head.section.bodiless:
+            del buffer[:end]  # no copy of what follows, however much is pipelined
+        else:
+            rest = bytes(buffer[end:])
+            self._buffer = None
         if head.reusable:
             self._section = head.section
             site.sections.add(head.section)
@@ -258,43 +283,33 @@ class Http1Connection:
 
     def _begin_with(self, exchange: Http1Exchange, rest: bytes) -> None:
         """Begin ``exchange``; ``rest`` is what arrived behind its head."""
+        site = self.site
         self._blank_skipped = False
-        if exchange.section.bodiless:
-            if rest:
-                self._buffer = bytearray(rest)
-            self._begin(exchange)
-            return
-        exchange.body = body = RequestBody()
         self.exchange = exchange
         self.idle = False
+        if site.counts_requests:
+            self._count(exchange)
+        if not exchange.section.bodiless:
+            rest = self._begin_body(exchange, rest)
+        if rest:
+            self._buffer = bytearray(rest)
+        if self.exchange is exchange:
+            if self._upload is None:
+                self.deadline = inf
+            site.consumer(exchange)
+
+    def _begin_body(self, exchange: Http1Exchange, rest: bytes) -> bytes:
+        """Make ready for the body and take what of it is there; what follows it is returned."""
+        exchange.body = body = RequestBody()
         self.mode = BODY
         self._continue_sent = False
-        if self.site.counts_requests:
-            self._count(exchange)
         try:
             self._upload = Upload(exchange, body, self.site)
         except RemoteProtocolError as error:  # it announces more than the limit
             self.refuse(error)
-            return
+            return b""
         self.deadline = self._upload.deadline
-        if rest:
-            rest = self._take_body(rest)
-            if rest:
-                self._buffer = bytearray(rest)
-        if self.exchange is exchange:
-            if self._upload is None:
-                self.deadline = inf
-            self.site.consumer(exchange)
-
-    def _begin(self, exchange: Http1Exchange) -> None:
-        """Begin an exchange without a body."""
-        site = self.site
-        self.exchange = exchange
-        self.idle = False
-        self.deadline = inf
-        if site.counts_requests:
-            self._count(exchange)
-        site.consumer(exchange)
+        return self._take_body(rest) if rest else b""
 
     def _count(self, exchange: Http1Exchange) -> None:
         site = self.site
@@ -488,8 +503,8 @@ class Http1Connection:
             self.last_exchange = True
 
     def forget_section(self) -> None:
-        """Give up the head memo; the site's may still know it."""
-        self._section = None
+        """Give up what is remembered of the last request; the site's memo may still know its section."""
+        self._section = self._last = self._last_data = None
 
     # time ------------------------------------------------------------------------------------------
 

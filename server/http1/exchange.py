@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ..errors import ClientDisconnected, LocalProtocolError
+from ..errors import ClientDisconnected, LocalProtocolError, OutOfOrder
 from ..exchange import AWAITING, COMPLETE, GONE, STARTED, STREAMING, TRAILERS, Exchange
 from ..response_fields import as_list, check_fields, check_status
 from .response_head import render_fields, status_line
@@ -353,4 +353,4 @@ class Http1Exchange(Exchange):
     def _misplaced(self, call: str) -> Exception:
         if self.state == GONE:
             return ClientDisconnected("the client has disconnected")
-        return LocalProtocolError(f"{call} {_CALL[self.state]}")
+        return OutOfOrder(f"{call} {_CALL[self.state]}")

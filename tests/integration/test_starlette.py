@@ -232,9 +232,9 @@ def test_connection_goes_on_after_an_exception_whose_answer_was_complete(server:
 def test_request_notices_that_its_client_left(server: Server) -> None:
     with server.connect() as wire:
         wire.get("/disconnect")
-        server.poll(lambda: "waiting for a disconnect" in seen(server), "the request arrived")
+        server.poll(lambda: "waiting for a disconnect" in seen(server), "the request waits")
         assert "disconnected" not in seen(server)
-    server.poll(lambda: "disconnected" in seen(server), "the request noticed", seconds=3)
+    server.poll(lambda: "disconnected" in seen(server), "the request noticed", seconds=1)
 
 
 def test_mounted_application_knows_its_place(client: httpx.Client) -> None:
