@@ -140,7 +140,8 @@ class AsgiBridge:
     def failed(self, call: HttpCall, error: BaseException) -> None:
         """The application raised: answer for it if it had not begun to, and log it."""
         exchange = call.exchange
-        if isinstance(error, asyncio.CancelledError) and call.task.cancelling():
+        task = asyncio.current_task()  # call.task is not there yet while a call is begun eagerly
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             logger.debug("%s: the call was cancelled", _name(exchange))
         elif exchange.state == GONE and _is_disconnect(error):
             logger.debug("%s: the client left before the response was complete", _name(exchange))

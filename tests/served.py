@@ -12,7 +12,7 @@ import logging
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -169,6 +169,32 @@ class Answer:
         return values[0] if values else None
 
 
+class Held:
+    """An application whose calls do nothing but wait, and leave receive and send to the test."""
+
+    def __init__(self) -> None:
+        self.called = asyncio.Event()
+        self.released = asyncio.Event()
+        self.error: BaseException | None = None
+        self.scope: Message = {}
+        self.receive: Callable[[], Awaitable[Message]]
+        self.send: Callable[[Message], Awaitable[None]]
+        self.task: asyncio.Task[Any] | None = None
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        self.task = asyncio.current_task()
+        self.called.set()
+        await self.released.wait()
+        if self.error is not None:
+            raise self.error
+
+    def release(self, error: BaseException | None = None) -> None:
+        """Have the call return, or raise ``error``."""
+        self.error = error
+        self.released.set()
+
+
 class Client:
     """One connection to the server."""
 
@@ -180,10 +206,17 @@ class Client:
     async def send(self, data: bytes) -> None:
         await self.loop.sock_sendall(self.socket, data)
 
-    async def ask(self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b"") -> None:
-        """Send an HTTP/1.1 request."""
+    async def ask(
+        self,
+        target: str = "/",
+        *fields: str,
+        method: str = "GET",
+        version: str = "1.1",
+        body: bytes = b"",
+    ) -> None:
+        """Send a request."""
         length = [f"Content-Length: {len(body)}"] if body else []
-        lines = [f"{method} {target} HTTP/1.1", "Host: test", *length, *fields, "", ""]
+        lines = [f"{method} {target} HTTP/{version}", "Host: test", *length, *fields, "", ""]
         await self.send("\r\n".join(lines).encode("latin-1") + body)
 
     async def get(self, target: str = "/", *fields: str) -> Answer:
@@ -307,6 +340,28 @@ class Served:
         turns = round(seconds / tick.interval)
         for _ in range(turns):
             tick.turn(tick.interval, time.time())
+
+
+@asynccontextmanager
+async def held(
+    target: str = "/",
+    *fields: str,
+    method: str = "GET",
+    version: str = "1.1",
+    receive_buffer: int = 0,
+    **options: Any,
+) -> AsyncIterator[tuple[Held, Client, Served]]:
+    """One call of an application, held by the test; at the end it is released and must have ended."""
+    app = Held()
+    options.setdefault("lifespan", "off")
+    async with serving(app, **options) as served:
+        client = await served.connect(receive_buffer=receive_buffer)
+        await client.ask(target, *fields, method=method, version=version)
+        await app.called.wait()
+        yield app, client, served
+        app.release(app.error)
+        calls = served.service.bridge.calls
+        await until(lambda: not calls)
 
 
 @asynccontextmanager

@@ -54,6 +54,7 @@ class Http1Connection:
     __slots__ = (
         "_blank_skipped",
         "_buffer",
+        "_bulk",
         "_closing",
         "_continue_sent",
         "_last",
@@ -99,6 +100,7 @@ class Http1Connection:
         self._last_data: bytes | None = None  # the last request that was one piece, and what it meant
         self._last: Http1Exchange | None = None
         self._upload: Upload | None = None
+        self._bulk = False  # large pieces have been written
         self._read_paused = False
         self._receiving = False
         self._blank_skipped = False
@@ -168,7 +170,10 @@ class Http1Connection:
         if self._upload is not None:
             self._break_off()
         elif exchange is None:
-            self.close()
+            if self._buffer:
+                self._advance()
+            else:
+                self.close()
         else:
             if not self._buffer:
                 self.last_exchange = True
@@ -224,7 +229,11 @@ class Http1Connection:
             self._buffer += data
         if self.exchange is None:
             self._advance()
-        elif self._buffer and 0 < self.site.limits.pipelined <= len(self._buffer):
+        if (
+            (self.exchange is not None or self.write_paused)
+            and self._buffer
+            and 0 < self.site.limits.pipelined <= len(self._buffer)
+        ):
             self.pause_reading()
 
     def _advance(self) -> None:
@@ -244,7 +253,7 @@ class Http1Connection:
             if self.half_closed and not self.write_paused:
                 self.close()  # what the buffer still holds can never be completed
             else:
-                self.idle = not self._buffer
+                self.idle = not (self._buffer or self.write_paused or self._blank_skipped)
                 self.resume_reading()
 
     def _next_request(self, buffer: bytearray) -> bool:
@@ -293,6 +302,8 @@ class Http1Connection:
             rest = self._begin_body(exchange, rest)
         if rest:
             self._buffer = bytearray(rest)
+        if self.half_closed and not self._buffer:
+            self.last_exchange = True
         if self.exchange is exchange:
             if self._upload is None:
                 self.deadline = inf
@@ -309,6 +320,7 @@ class Http1Connection:
             self.refuse(error)
             return b""
         self.deadline = self._upload.deadline
+        self.resume_reading()  # it may have been paused while this request waited for its turn
         return self._take_body(rest) if rest else b""
 
     def _count(self, exchange: Http1Exchange) -> None:
@@ -392,7 +404,7 @@ class Http1Connection:
         elif self.mode == HEAD:
             self.deadline = site.idle_until
             if not self._buffer:
-                self.idle = True
+                self.idle = not self.write_paused
             elif not self._receiving:
                 # Not from here: this is the application's stack and its context variables.
                 site.call_soon(self._advance)
@@ -415,7 +427,8 @@ class Http1Connection:
             if site.access_log is not None:
                 site.access_log.record(exchange, True)
         if exchange is not None or self._upload is None:
-            self.write(refusal(error.status, str(error), site.tails[0]))
+            answers_head = exchange is not None and exchange.method == "HEAD"
+            self.write(refusal(error.status, str(error), site.tails[0], answers_head))
         self._linger()
         if exchange is not None:
             exchange.peer_gone()
@@ -499,8 +512,10 @@ class Http1Connection:
         """The site is stopping: close if idle, else after the response under way."""
         if self.idle:
             self.close()
-        else:
-            self.last_exchange = True
+            return
+        self.last_exchange = True
+        if self.exchange is not None:
+            self.exchange.keep_alive = False
 
     def forget_section(self) -> None:
         """Give up what is remembered of the last request; the site's memo may still know its section."""
@@ -556,6 +571,16 @@ class Http1Connection:
             self._read_paused = False
             if not self.transport.is_closing():
                 self.transport.resume_reading()
+
+    def write_parts(self, parts: tuple[bytes, ...]) -> None:
+        """Write a large piece of a body with what frames it, without copying where the transport can."""
+        if not self._bulk:
+            self._bulk = True
+            self.site.prepare_for_bulk(self.transport)
+        if self.site.gathers_writes(self.transport):
+            self.transport.writelines([part for part in parts if part])
+        else:
+            self.write(b"".join(parts))
 
     def send_file(self, exchange: Http1Exchange, fd: int, offset: int, count: int, last: bool) -> None:
         """Have the site send a file; ``exchange.file_sent`` or the end of the connection follows."""

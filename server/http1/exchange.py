@@ -214,7 +214,7 @@ class Http1Exchange(Exchange):
         if self.state != TRAILERS:
             raise self._misplaced("send_trailers")
         checked = check_fields(fields)
-        if self._chunked:
+        if self._chunked and not self._discards_body():
             self._connection.write(b"0\r\n" + render_fields(checked) + b"\r\n")
         self._complete()
 
@@ -263,23 +263,8 @@ class Http1Exchange(Exchange):
             extra += b"connection: close\r\n"
         elif self.http_version == "1.0":
             extra += b"connection: keep-alive\r\n"
-        start = b"".join((head.block, extra, connection.site.tails[head.tail]))
         self.state = STREAMING
-        if self._discards_body():
-            connection.write(start)
-        elif len(data) > _JOIN_BELOW:
-            connection.write(start)
-            self._write_body(data)
-        elif self._chunked:
-            piece = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-            self.bytes_sent += len(data)
-            connection.write(start + piece)
-        else:
-            data, surplus = self._within_length(data)
-            self.bytes_sent += len(data)
-            connection.write(start + data)
-            if surplus:
-                self._too_long()
+        self._write_pieces(b"".join((head.block, extra, connection.site.tails[head.tail])), data)
 
     def _may_go_on(self, connection: Http1Connection) -> bool:
         """Whether the connection can carry another request, as known when the head is written."""
@@ -289,23 +274,29 @@ class Http1Exchange(Exchange):
         return self.method == "HEAD" or self._head.bodiless
 
     def _write_body(self, data: bytes) -> None:
-        if not data or self._discards_body():
-            return
         if self._connection.transfer is not None:
             raise LocalProtocolError("a piece of the body was sent while a file is still being sent")
+        if data:
+            self._write_pieces(b"", data)
+
+    def _write_pieces(self, start: bytes, data: bytes) -> None:
+        """Write ``start`` (the head, or nothing) and a piece of the body, framed, at one go."""
         connection = self._connection
-        if self._chunked:
-            self.bytes_sent += len(data)
-            if len(data) > _JOIN_BELOW:
-                connection.write(b"%x\r\n" % len(data))
-                connection.write(data)
-                connection.write(b"\r\n")
-            else:
-                connection.write(b"%x\r\n%b\r\n" % (len(data), data))
+        if self._discards_body() or not data:
+            if start:
+                connection.write(start)
             return
         data, surplus = self._within_length(data)
-        self.bytes_sent += len(data)
-        connection.write(data)
+        size = len(data)
+        self.bytes_sent += size
+        end = b""
+        if self._chunked:
+            start += b"%x\r\n" % size
+            end = b"\r\n"
+        if size <= _JOIN_BELOW:
+            connection.write(b"".join((start, data, end)))
+        else:
+            connection.write_parts((start, data, end))
         if surplus:
             self._too_long()
 

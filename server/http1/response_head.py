@@ -34,7 +34,7 @@ def render_fields(fields: Fields) -> bytes:
     return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
-def refusal(status: int, reason: str, tail: bytes) -> bytes:
+def refusal(status: int, reason: str, tail: bytes, head_only: bool = False) -> bytes:
     """A whole response that refuses a request and announces the close of the connection.
 
     ``tail`` is the rendered Date and Server fields with the empty line.
@@ -47,7 +47,7 @@ def refusal(status: int, reason: str, tail: bytes) -> bytes:
             b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(body),
             b"connection: close\r\n",
             tail,
-            body,
+            b"" if head_only else body,
         )
     )
 

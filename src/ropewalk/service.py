@@ -140,8 +140,8 @@ class Service:
 
     async def _drain(self) -> None:
         """Answer what is in flight, tell the streams, cancel what is left: each within its time."""
-        for port in self.ports:
-            port.stop_accepting()
+        # Whoever was just accepted gets a protocol first, so that the site knows of it.
+        await asyncio.gather(*(port.stop_listening() for port in self.ports))
         self.site.drain()
         timeouts = self.config.timeouts
         loop = asyncio.get_running_loop()
