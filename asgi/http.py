@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,9 @@ EXTENSIONS: Final[dict[str, dict[str, Any]]] = {
     "http.response.early_hint": {},
     "http.response.trailers": {},
 }
+
+# A pipe must not hold up the loop until somebody writes to it; to a regular file O_NONBLOCK means nothing.
+_OPEN_FLAGS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 _STATE: Final = {
     AWAITING: "before http.response.start",
@@ -65,6 +69,8 @@ class HttpCall:
                 bridge.incomplete(self)
         finally:
             bridge.calls.discard(self)
+            if bridge.trailers:
+                bridge.trailers.pop(self, None)
             if self.abandoned_at is not inf:
                 bridge.abandoned.discard(self)
 
@@ -92,8 +98,9 @@ class HttpCall:
         :raises LocalProtocolError: the message is wrong, or comes in the wrong state.
         """
         exchange = self.exchange
-        kind = message["type"]
+        kind: Any = None
         try:
+            kind = message["type"]
             if kind == "http.response.start":
                 exchange.start_response(
                     message["status"],
@@ -114,6 +121,8 @@ class HttpCall:
                     return
         except OutOfOrder:
             raise LocalProtocolError(f"{kind} was sent {_STATE[exchange.state]}") from None
+        except (KeyError, TypeError) as error:
+            raise _malformed(message, kind, error) from None
         if kind == "http.response.body":
             await self._drain()
         else:
@@ -148,7 +157,7 @@ class HttpCall:
             raise LocalProtocolError(f"message type {kind!r} is not one of an ASGI HTTP response")
 
     async def _send_path(self, path: str) -> None:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
@@ -164,6 +173,8 @@ class HttpCall:
         if not stat.S_ISREG(status.st_mode):
             raise LocalProtocolError("http.response.zerocopysend: the file is not a regular file")
         offset, count = message.get("offset"), message.get("count")
+        if (offset or 0) < 0 or (count or 0) < 0:
+            raise LocalProtocolError("http.response.zerocopysend: offset and count are not negative")
         begin = os.lseek(fd, 0, os.SEEK_CUR) if offset is None else offset
         rest = max(0, status.st_size - begin)
         size = rest if count is None else min(count, rest)
@@ -230,6 +241,15 @@ class HttpCall:
         if state == GONE:
             return ClientDisconnected("the client has disconnected")
         return LocalProtocolError(f"{kind} was sent {_STATE[state]}")
+
+
+def _malformed(message: object, kind: object, error: Exception) -> Exception:
+    """Say what is wrong with a message that could not be read."""
+    if not isinstance(message, Mapping):
+        return LocalProtocolError(f"send() takes a dict with a type, not {type(message).__name__}")
+    if isinstance(error, KeyError):
+        return LocalProtocolError(f"{kind or 'a message'} was sent without {error}")
+    return error
 
 
 def _as_bytes(body: object) -> bytes:

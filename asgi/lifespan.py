@@ -21,6 +21,10 @@ class StartupFailed(RopewalkError):
     """The application did not come up: the message says how, the log has its own words."""
 
 
+class _ExitRaised(RuntimeError):
+    """Stands for a SystemExit or KeyboardInterrupt, its cause, which would end the loop if a task held it."""
+
+
 class Lifespan:
     """Runs the application's lifespan in a task of its own, whose context becomes that of the requests.
 
@@ -94,8 +98,9 @@ class Lifespan:
         if self._mode == "on":
             if error is not None:
                 _log_error("the application failed in its lifespan start-up", error)
+                raised = error.__cause__ if isinstance(error, _ExitRaised) else error
                 raise StartupFailed(
-                    f"the application raised {type(error).__name__} in its lifespan start-up (--lifespan on)"
+                    f"the application raised {type(raised).__name__} in its lifespan start-up (--lifespan on)"
                 )
             raise StartupFailed("the application returned from its lifespan start-up (--lifespan on)")
         if error is not None and self._startup_received and not isinstance(error, LocalProtocolError):
@@ -146,7 +151,7 @@ class Lifespan:
         try:
             await self._application(scope, self._receive, self._send)
         except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError(f"the application raised {type(error).__name__} in its lifespan") from error
+            raise _ExitRaised(f"the application raised {type(error).__name__} in its lifespan") from error
 
     async def _receive(self) -> Message:
         message = await self._events.get()
@@ -155,7 +160,10 @@ class Lifespan:
         return message
 
     async def _send(self, message: Message) -> None:
-        kind = message["type"]
+        try:
+            kind = message["type"]
+        except (KeyError, TypeError):
+            raise LocalProtocolError(f"a lifespan message is a dict with a type, not {message!r}") from None
         startup, shutdown = self._startup, self._shutdown
         if startup is None or shutdown is None:
             raise LocalProtocolError(f"{kind} was sent before the lifespan began")

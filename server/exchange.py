@@ -54,11 +54,11 @@ class Peer:
     """Both ends of the connection that an exchange came by, one object per connection.
 
     ``client`` and ``server`` are (host, port) pairs; over a Unix socket ``client`` is None and ``server``
-    is (path, None). ``cache`` belongs to the consumer: what it derives from the other three once it may
+    is (path, None). ``name`` is the client as log lines have it. ``cache`` belongs to the consumer: what it derives from the other three once it may
     keep there, for the later requests of the connection.
     """
 
-    __slots__ = ("cache", "client", "scheme", "server")
+    __slots__ = ("cache", "client", "name", "scheme", "server")
 
     def __init__(
         self,
@@ -70,15 +70,11 @@ class Peer:
         self.server = server
         self.scheme = scheme
         self.cache: Any = None
-
-    @property
-    def name(self) -> str:
-        """The client, for log lines."""
-        client = self.client
         if client is None:
-            return "unix:"
-        host, port = client
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            self.name = "unix:"
+        else:
+            host, port = client
+            self.name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class ExchangeConsumer(Protocol):

@@ -105,7 +105,8 @@ class FileTransfer:
     def _fail(self, error: Exception) -> None:
         connection = self._connection
         connection.transfer = None
-        connection.site.log_local_error(self._exchange, f"a file could not be sent: {error}")
+        if not isinstance(error, ConnectionError):  # which only says that the client has left
+            connection.site.log_local_error(self._exchange, f"a file could not be sent: {error}")
         connection.abort()
 
 

@@ -378,6 +378,10 @@ async def serving(application: Any, **options: Any) -> AsyncIterator[Served]:
     served = Served(service)
     try:
         yield served
+    except BaseException:
+        # A test that fails must not wait for what it held up.
+        service.bridge.cancel()
+        raise
     finally:
         for client in served.clients:
             client.close()

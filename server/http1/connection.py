@@ -37,6 +37,9 @@ BODY: Final = 1
 DISCARD: Final = 2
 DEAF: Final = 3
 
+# Where the transport cannot gather, a copy of up to this size is cheaper than a system call for each part.
+COPY_BELOW: Final = 256 * 1024
+
 _METHODS: Final = {
     name.encode(): name for name in ("GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS")
 }
@@ -475,7 +478,11 @@ class Http1Connection:
         self._lingered = 0
         self._linger_end = site.now + (site.timeouts.linger or inf)
         self.deadline = min(self._linger_end, site.now + (site.timeouts.linger_idle or inf))
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client has reset the connection, and reading was paused
+            self.close()
+            return
         self.resume_reading()
 
     def _discard(self, size: int) -> None:
@@ -579,8 +586,12 @@ class Http1Connection:
             self.site.prepare_for_bulk(self.transport)
         if self.site.gathers_writes(self.transport):
             self.transport.writelines([part for part in parts if part])
-        else:
+        elif sum(map(len, parts)) <= COPY_BELOW:
             self.write(b"".join(parts))
+        else:
+            for part in parts:
+                if part:
+                    self.write(part)
 
     def send_file(self, exchange: Http1Exchange, fd: int, offset: int, count: int, last: bool) -> None:
         """Have the site send a file; ``exchange.file_sent`` or the end of the connection follows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import traceback
 from pathlib import Path
@@ -38,29 +39,55 @@ def load_application(target: str, app_dir: str = ".", factory: bool = False) -> 
         raise LoadingError(
             f"the application is named as module:attribute, not {target!r}; for example {hint}"
         )
+    _check_module_name(module_name, attributes)
     directory = str(Path(app_dir).resolve())
     if not Path(directory).is_dir():
         raise LoadingError(f"--app-dir {app_dir}: no such directory")
-    if directory not in sys.path:
+    if sys.path[:1] != [directory]:
         sys.path.insert(0, directory)
     module = _import(module_name, directory)
-    found: Any = module
+    found = _look_up(module, attributes, target)
+    return _call_factory(found, target) if factory else found
+
+
+def _check_module_name(module_name: str, attributes: str) -> None:
+    """Refuse file names and relative names, which the import system explains badly."""
+    if all(part.isidentifier() for part in module_name.split(".")) and not module_name.endswith(".py"):
+        return
+    hint = ""
+    if module_name.endswith(".py") or "/" in module_name or "\\" in module_name:
+        path = Path(module_name.removesuffix(".py").replace("\\", "/"))
+        parts = [part for part in path.parts if part not in (path.anchor, "..", ".")]
+        if parts and all(part.isidentifier() for part in parts):
+            hint = f"; a file is named as {'.'.join(parts)}:{attributes}"
+    raise LoadingError(f"{module_name!r} is not the name of a module{hint}")
+
+
+def _look_up(module: Any, attributes: str, target: str) -> Any:
+    found = module
+    owner = f"module {module.__name__!r}"
     for name in attributes.split("."):
         try:
-            found = getattr(found, name)
+            found, parent = getattr(found, name), found
         except AttributeError:
+            raise LoadingError(f"{owner} has no attribute {name!r}{_suggestion(found, name)}") from None
+        except (Exception, SystemExit) as error:
             raise LoadingError(
-                f"module {module_name!r} has no attribute {attributes!r}{_suggestion(module, attributes)}"
-            ) from None
-    return _call_factory(found, target) if factory else found
+                f"looking up {target!r} failed with {type(error).__name__}; the fault is in the code above",
+                _own_traceback(error),
+            ) from error
+        owner = f"{name!r} of {owner}" if parent is not module else f"{name!r} in {owner}"
+    return found
 
 
 def _import(module_name: str, directory: str) -> Any:
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if missing and (module_name == missing or module_name.startswith(missing + ".")):
+        missing = error.name
+        if not missing:  # raised by hand, with some words of its own
+            raise _import_failed(module_name, error) from error
+        if module_name == missing or module_name.startswith(missing + "."):
             raise LoadingError(
                 f"there is no module {missing!r} in {directory} or among the installed packages; "
                 "name the folder that holds it with --app-dir"
@@ -70,22 +97,33 @@ def _import(module_name: str, directory: str) -> Any:
             _own_traceback(error),
         ) from error
     except (Exception, SystemExit) as error:
-        raise LoadingError(
-            f"importing {module_name!r} failed with {type(error).__name__}; the fault is in the code above",
-            _own_traceback(error),
-        ) from error
+        raise _import_failed(module_name, error) from error
+
+
+def _import_failed(module_name: str, error: BaseException) -> LoadingError:
+    return LoadingError(
+        f"importing {module_name!r} failed with {type(error).__name__}; the fault is in the code above",
+        _own_traceback(error),
+    )
 
 
 def _call_factory(factory: Any, target: str) -> Any:
     if not callable(factory):
         raise LoadingError(f"--factory: {target} is not callable but {type(factory).__name__}")
     try:
-        return factory()
+        made = factory()
     except (Exception, SystemExit) as error:
         raise LoadingError(
             f"--factory: {target}() failed with {type(error).__name__}; the fault is in the code above",
             _own_traceback(error),
         ) from error
+    if inspect.iscoroutine(made):
+        made.close()
+        raise LoadingError(
+            f"--factory: {target} is a coroutine function, and there is no event loop yet to run it in; "
+            "what has to be awaited belongs in the application's lifespan"
+        )
+    return made
 
 
 def _own_traceback(error: BaseException) -> str:
@@ -99,11 +137,11 @@ def _own_traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, frames))
 
 
-def _suggestion(module: Any, attributes: str) -> str:
+def _suggestion(owner: Any, missing: str) -> str:
     import difflib
 
-    names = [name for name in dir(module) if not name.startswith("_")]
-    close = difflib.get_close_matches(attributes, names, n=1)
+    names = [name for name in dir(owner) if not name.startswith("_")]
+    close = difflib.get_close_matches(missing, names, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
     callables = [name for name in ("app", "application", "asgi", "create_app") if name in names]

@@ -242,10 +242,10 @@ async def test_misplaced_message_raises_and_names_message_and_state(
         pytest.param([], start((b"content-length", b"-5")), "content-length is b'-5'", id="length-negative"),
         pytest.param([], start((b"content-length", b"")), "content-length is b''", id="length-empty"),
         pytest.param([], start((b"transfer-encoding", b"gzip")), "frames the response itself", id="coding"),
-        pytest.param([], {"type": "http.response.early_hint", "links": ["a"]}, "bytes, not 'a'", id="link-str"),
+        pytest.param([], HINT | {"links": ["a"]}, "bytes, not 'a'", id="link-str"),
         pytest.param(
             [],
-            {"type": "http.response.early_hint", "links": [b"a\r\n\r\nHTTP/1.1 200"]},
+            HINT | {"links": [b"a\r\n\r\nHTTP/1.1 200"]},
             "control character",
             id="link-splits",
         ),
@@ -388,6 +388,23 @@ async def test_client_that_does_not_read_is_given_up_after_the_write_stall(log: 
         await until(lambda: app.error is not None)
         assert "--timeout-write-stall" in log.text
         await client.until_broken()
+
+
+async def test_answer_to_a_client_that_left_in_an_upload_nobody_reads_is_no_error(log: Log) -> None:
+    async with held("/", f"Content-Length: {64 << 20}", method="POST") as (app, client, served):
+        sending = asyncio.create_task(client.send(bytes(64 << 20)))
+        (connection,) = served.service.site.connections
+        exchange = connection.exchange
+        assert exchange is not None
+        assert exchange.body is not None
+        pieces = exchange.body.pieces
+        await standstill(lambda: sum(map(len, pieces)))
+        sending.cancel()
+        client.reset()
+        await app.send(start())
+        await app.send(body(b"unread"))
+        await until(lambda: not served.service.site.connections)
+    assert not log.take_errors()
 
 
 @pytest.mark.parametrize(

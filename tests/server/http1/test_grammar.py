@@ -102,7 +102,18 @@ def test_the_first_wrong_line_is_named(head, status, reason):
 @given(
     st.lists(
         st.sampled_from(
-            [b"GET / HTTP/1.1", b"\r\n", b"\r", b"\n", b"Host: a", b" ", b"X: " + b"y" * 30, b":", b"\x00", b"z"]
+            [
+                b"GET / HTTP/1.1",
+                b"\r\n",
+                b"\r",
+                b"\n",
+                b"Host: a",
+                b" ",
+                b"X: " + b"y" * 30,
+                b":",
+                b"\x00",
+                b"z",
+            ]
         ),
         max_size=12,
     )
@@ -171,7 +182,14 @@ def test_a_limit_lets_its_own_size_through_and_one_more_not(head, limit, size, s
             "--limit-header-section",
         ),
     ],
-    ids=["request line", "field", "section", "both at one byte", "section a byte before the field", "section in the second field"],
+    ids=[
+        "request line",
+        "field",
+        "section",
+        "both at one byte",
+        "section a byte before the field",
+        "section in the second field",
+    ],
 )
 def test_a_line_without_end_is_refused_at_the_limit_it_passes_first(head, limits, option):
     def first_refusal(steps):

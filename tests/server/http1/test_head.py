@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import h11
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ropewalk.server.config import Limits
@@ -354,8 +354,10 @@ def test_the_full_parser_knows_the_limits_of_the_scanner(limits, status):
 TOKENS = st.text("abcXYZ019-!#$%&'*+.^_`|~", min_size=1, max_size=12).map(str.encode)
 VALUES = st.binary(max_size=20).map(lambda value: bytes(b for b in value if b >= 0x20 and b != 0x7F))
 PLAIN_FIELDS = st.tuples(TOKENS, VALUES).filter(
-    lambda field: field[0].lower()
-    not in (b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect")
+    lambda field: (
+        field[0].lower()
+        not in (b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect")
+    )
 )
 KNOWN_FIELDS = st.sampled_from(
     [
@@ -372,7 +374,9 @@ KNOWN_FIELDS = st.sampled_from(
     ]
 )
 TARGETS = st.one_of(
-    st.sampled_from([b"/", b"/a?b", b"*", b"http://b/x", b"/#", b'/"', b"//x", b"a:1", b"http://", b"?", b"/\x7f"]),
+    st.sampled_from(
+        [b"/", b"/a?b", b"*", b"http://b/x", b"/#", b'/"', b"//x", b"a:1", b"http://", b"?", b"/\x7f"]
+    ),
     st.text("abc/?%=&.;:@!", max_size=12).map(lambda text: b"/" + text.encode()),
 )
 METHODS = st.sampled_from([b"GET", b"POST", b"HEAD", b"OPTIONS", b"DELETE", b"CONNECT", b"FROB", b"get"])
@@ -395,7 +399,12 @@ HEADS = st.builds(
     ),
     st.just(b"\r\n"),
 )  # fmt: skip
-QUICK = settings(max_examples=150, deadline=None, database=None)
+QUICK = settings(
+    max_examples=150,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
 
 
 def mutated(head: bytes, at: int, change: bytes) -> bytes:
@@ -514,7 +523,9 @@ def test_h11_reads_the_same_request(method, target, fields, body, framing):
         sent = body
     elif framing == "chunked":
         lines.append(b"Transfer-Encoding: chunked")
-        sent = b"".join(b"%x\r\n%b\r\n" % (len(body[i : i + 7]), body[i : i + 7]) for i in range(0, len(body), 7))
+        sent = b"".join(
+            b"%x\r\n%b\r\n" % (len(body[i : i + 7]), body[i : i + 7]) for i in range(0, len(body), 7)
+        )
         sent += b"0\r\nX-Sum: 1\r\n\r\n"
     data = head_of(*lines) + sent
     theirs = request_through_h11(data)
@@ -554,7 +565,9 @@ def test_the_same_bytes_again_begin_an_exchange_of_their_own():
     client.send(GET, GET, GET, GET)
     assert len({id(exchange) for exchange in server.begun}) == 4
     assert client.statuses == [200] * 4
-    assert {(exchange.method, exchange.path, exchange.query) for exchange in server.begun} == {("GET", b"/", None)}
+    assert {(exchange.method, exchange.path, exchange.query) for exchange in server.begun} == {
+        ("GET", b"/", None)
+    }
 
 
 @pytest.mark.parametrize(
