@@ -67,9 +67,13 @@ class AsgiBridge:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin on ``loop``, which runs."""
         self.loop = loop
-        self.context = contextvars.copy_context()
-        self._has_task_factory = loop.get_task_factory() is not None
         self.tick.add(self.sweep)
+
+    def adopt(self, state: dict[str, Any], context: contextvars.Context | None) -> None:
+        """Take over what the application's start-up has left for the requests."""
+        self.state = state
+        self.context = contextvars.copy_context() if context is None else context
+        self._has_task_factory = self.loop.get_task_factory() is not None
 
     def __call__(self, exchange: Exchange) -> None:
         path = exchange.path
@@ -175,6 +179,8 @@ class AsgiBridge:
         """Cancel the calls that have not ended in time after their client left."""
         for call in [call for call in self.abandoned if call.abandoned_at <= now]:
             self.abandoned.discard(call)
+            if call.exchange.state == COMPLETE:
+                continue  # it was answered after all, and what it does now is its own affair
             logger.info(
                 "%s: cancelled, its client left %g s ago (--timeout-abandoned)",
                 _name(call.exchange),
@@ -206,10 +212,18 @@ def _name(exchange: Exchange) -> str:
     return f'{exchange.peer.name} "{escape(exchange.request_line)}"'
 
 
-def _is_disconnect(error: BaseException | None) -> bool:
-    """Whether ``error`` is how a framework passes on that the client has gone."""
-    while error is not None:
-        if isinstance(error, ClientDisconnected):
+def _is_disconnect(error: BaseException) -> bool:
+    """Whether ``error`` is how a framework passes on that the client has gone.
+
+    It may have been raised from our error, or be a group of nothing else, as task groups make them.
+    """
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        if isinstance(link, ClientDisconnected):
             return True
-        error = error.__cause__ or error.__context__
+        if isinstance(link, BaseExceptionGroup) and all(map(_is_disconnect, link.exceptions)):
+            return True
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
     return False

@@ -54,8 +54,8 @@ class Peer:
     """Both ends of the connection that an exchange came by, one object per connection.
 
     ``client`` and ``server`` are (host, port) pairs; over a Unix socket ``client`` is None and ``server``
-    is (path, None). ``name`` is the client as log lines have it. ``cache`` belongs to the consumer: what it derives from the other three once it may
-    keep there, for the later requests of the connection.
+    is (path, None). ``name`` is the client as log lines have it. ``cache`` belongs to the consumer: what it
+    derives from the rest once it may keep there, for the later requests of the connection.
     """
 
     __slots__ = ("cache", "client", "name", "scheme", "server")

@@ -52,15 +52,14 @@ def load_application(target: str, app_dir: str = ".", factory: bool = False) -> 
 
 def _check_module_name(module_name: str, attributes: str) -> None:
     """Refuse file names and relative names, which the import system explains badly."""
-    if all(part.isidentifier() for part in module_name.split(".")) and not module_name.endswith(".py"):
-        return
-    hint = ""
-    if module_name.endswith(".py") or "/" in module_name or "\\" in module_name:
-        path = Path(module_name.removesuffix(".py").replace("\\", "/"))
-        parts = [part for part in path.parts if part not in (path.anchor, "..", ".")]
-        if parts and all(part.isidentifier() for part in parts):
-            hint = f"; a file is named as {'.'.join(parts)}:{attributes}"
-    raise LoadingError(f"{module_name!r} is not the name of a module{hint}")
+    path = module_name.replace("\\", "/")
+    if "/" in path or path.endswith(".py"):
+        parts = [part for part in path.removesuffix(".py").split("/") if part.strip(".")]
+        raise LoadingError(
+            f"{module_name!r} is a file and not a module's name; for example {'.'.join(parts)}:{attributes}"
+        )
+    if not all(path.split(".")):
+        raise LoadingError(f"{module_name!r} is not the name of a module")
 
 
 def _look_up(module: Any, attributes: str, target: str) -> Any:
@@ -68,7 +67,7 @@ def _look_up(module: Any, attributes: str, target: str) -> Any:
     owner = f"module {module.__name__!r}"
     for name in attributes.split("."):
         try:
-            found, parent = getattr(found, name), found
+            inner = getattr(found, name)
         except AttributeError:
             raise LoadingError(f"{owner} has no attribute {name!r}{_suggestion(found, name)}") from None
         except (Exception, SystemExit) as error:
@@ -76,7 +75,8 @@ def _look_up(module: Any, attributes: str, target: str) -> Any:
                 f"looking up {target!r} failed with {type(error).__name__}; the fault is in the code above",
                 _own_traceback(error),
             ) from error
-        owner = f"{name!r} of {owner}" if parent is not module else f"{name!r} in {owner}"
+        owner = f"{name!r} in {owner}"
+        found = inner
     return found
 
 

@@ -116,9 +116,7 @@ class Service:
             self.exit_code = EXIT_STARTUP
             self.reactor.stop()
             return
-        self.bridge.state = lifespan.state
-        if lifespan.context is not None:
-            self.bridge.context = lifespan.context
+        self.bridge.adopt(lifespan.state, lifespan.context)
 
     def _listen(self) -> None:
         for endpoint in self.config.listening.endpoints:

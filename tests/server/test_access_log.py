@@ -181,15 +181,18 @@ def test_lines_wait_for_one_another_and_leave_together():
     assert len(logging_.later) == 2
 
 
-def test_so_many_lines_that_wait_leave_at_once():
+def test_no_more_than_so_many_lines_wait():
     logging_ = Logging(answer)
-    logging_.server.connect().send(*[GET] * 511)
-    assert logging_.stream.getvalue() == ""
-    logging_.server.connect().send(GET)
-    assert len(logging_.stream.getvalue().splitlines()) == 512
+    client = logging_.server.connect()
+    sent = 0
+    while not logging_.stream.getvalue() and sent < 1000:
+        client.send(GET)
+        sent += 1
+    assert 1 < sent < 1000
+    assert len(logging_.stream.getvalue().splitlines()) == sent
     (_, call) = logging_.later[0]
     call()
-    assert len(logging_.stream.getvalue().splitlines()) == 512
+    assert len(logging_.stream.getvalue().splitlines()) == sent, "nothing is written twice"
 
 
 @pytest.mark.parametrize("error", [None, BrokenPipeError("gone"), OSError(28, "No space left on device")])

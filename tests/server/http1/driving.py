@@ -45,10 +45,17 @@ class Calls:
     def call_soon(self, function: Callable[..., object], *arguments: object) -> None:
         self._waiting.append((function, arguments))
 
+    def step(self) -> bool:
+        """Call the first; False when none waits."""
+        if not self._waiting:
+            return False
+        function, arguments = self._waiting.popleft()
+        function(*arguments)
+        return True
+
     def run(self) -> None:
-        while self._waiting:
-            function, arguments = self._waiting.popleft()
-            function(*arguments)
+        while self.step():
+            pass
 
 
 class Transport:

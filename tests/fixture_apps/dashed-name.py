@@ -1,0 +1,3 @@
+"""A module whose name no import statement could spell."""
+
+app = print
