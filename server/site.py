@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..reactor.tick import Tick
     from .access_log import AccessLog
     from .config import Config
+    from .connection import HttpConnection
     from .errors import RemoteProtocolError
     from .exchange import Exchange
     from .http1.exchange import Http1Exchange
@@ -90,7 +91,7 @@ class Site:
         self.idle_until = tick.now + self._keep_alive
         self.sections = SectionMemo()
         self.heads = ResponseHeadMemo()
-        self.connections: set[Http1Connection] = set()
+        self.connections: set[HttpConnection] = set()
         self.draining = False
         self.tails: list[bytes] = []
         self._tails_wall = -1
@@ -158,7 +159,7 @@ class Site:
     def close_idle(self) -> None:
         """Close the connections whose next request is still incomplete."""
         for connection in tuple(self.connections):
-            if connection.exchange is None:
+            if not connection.answering:
                 connection.close()
 
     def abort(self) -> None:
@@ -237,7 +238,7 @@ class Site:
         option = f" ({error.option})" if isinstance(error, LimitExceeded) else ""
         logger.info("%s: refused with %d: %s%s", connection.peer.name, error.status, error, option)
 
-    def log_limit(self, connection: Http1Connection, what: str, option: str) -> None:
+    def log_limit(self, connection: HttpConnection, what: str, option: str) -> None:
         """Note a limit that fired, with the option that sets it."""
         logger.info("%s: %s (%s); connection aborted", connection.peer.name, what, option)
 

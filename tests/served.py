@@ -97,6 +97,15 @@ async def standstill(measure: Callable[[], int], *, polls: int = 25) -> int:
     return value
 
 
+def refuses(address: tuple[str, int]) -> bool:
+    """Whether nobody listens there."""
+    try:
+        socket.create_connection(address, timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 class Log(logging.Handler):
     """What the server and asyncio log. Errors that a test does not take are failures of the test."""
 
@@ -193,6 +202,44 @@ class Held:
         """Have the call return, or raise ``error``."""
         self.error = error
         self.released.set()
+
+
+class Events:
+    """Answers every request; tells of its lifespan in ``happened``, where tests may also write."""
+
+    def __init__(self, *, fails_in: str = "") -> None:
+        self.happened: list[str] = []
+        self.fails_in = fails_in
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for event in ("startup", "shutdown"):
+                await receive()
+                self.happened.append(event)
+                end = "failed" if event == self.fails_in else "complete"
+                await send({"type": f"lifespan.{event}.{end}", "message": f"no {event} today"})
+            return
+        await self.answer(scope, receive, send)
+
+    async def answer(self, scope: Message, receive: Any, send: Any) -> None:
+        await send(start())
+        await send(body(b"hello"))
+
+
+class HeldEvents(Events):
+    """Leaves its requests to the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = Held()
+
+    async def answer(self, scope: Message, receive: Any, send: Any) -> None:
+        try:
+            await self.held(scope, receive, send)
+        except asyncio.CancelledError:
+            self.happened.append("cancelled")
+            raise
+        self.happened.append("ended")
 
 
 class Client:

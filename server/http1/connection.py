@@ -15,8 +15,9 @@ What is read goes through four modes::
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from ..connection import HttpConnection, Linger
 from ..errors import LimitExceeded, RemoteProtocolError
 from ..exchange import AWAITING, STARTED, STREAMING
 from .exchange import Http1Exchange, RequestBody
@@ -26,7 +27,6 @@ from .response_head import refusal
 from .upload import Upload
 
 if TYPE_CHECKING:
-    from ..sendfile import FileTransfer
     from ..site import Site
     from .head import HeaderSection
 
@@ -37,9 +37,6 @@ BODY: Final = 1
 DISCARD: Final = 2
 DEAF: Final = 3
 
-# Where the transport cannot gather, a copy of up to this size is cheaper than a system call for each part.
-COPY_BELOW: Final = 256 * 1024
-
 _METHODS: Final = {
     name.encode(): name for name in ("GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS")
 }
@@ -47,82 +44,48 @@ _METHODS: Final = {
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Http1Connection:
+class Http1Connection(HttpConnection):
     """One TCP (or Unix, or TLS) connection that speaks HTTP/1.1.
 
-    ``deadline`` and ``write_deadline`` are compared with the site's clock on every coarse tick;
-    :meth:`overdue` is called when one has passed. ``last_exchange``: the response under way is the last.
+    ``last_exchange``: the response under way is the last.
     """
 
     __slots__ = (
         "_blank_skipped",
         "_buffer",
-        "_bulk",
-        "_closing",
         "_continue_sent",
         "_last",
         "_last_data",
-        "_linger_end",
-        "_lingered",
-        "_read_paused",
+        "_linger",
         "_receiving",
         "_requests",
         "_scanner",
         "_section",
         "_upload",
-        "_write_mark",
-        "deadline",
         "exchange",
-        "half_closed",
         "idle",
         "last_exchange",
         "mode",
-        "peer",
-        "site",
-        "transfer",
-        "transport",
-        "write",
-        "write_deadline",
-        "write_paused",
     )
 
     def __init__(self, site: Site) -> None:
-        self.site = site
-        self.transport: Any = None
+        super().__init__(site)
         self.exchange: Http1Exchange | None = None
         self.last_exchange = False
-        self.half_closed = False
-        self.write_paused = False
-        self.write_deadline = inf
         self.mode = HEAD
         self.idle = True  # no request is under way and nothing is buffered: what comes may take the fast path
-        self.transfer: FileTransfer | None = None  # the file that is being sent
         self._buffer: bytearray | None = None  # bytes ahead of their turn, or part of a head
         self._scanner: HeadScanner | None = None
         self._section: HeaderSection | None = None  # the last one, for the head memo
         self._last_data: bytes | None = None  # the last request that was one piece, and what it meant
         self._last: Http1Exchange | None = None
         self._upload: Upload | None = None
-        self._bulk = False  # large pieces have been written
-        self._read_paused = False
+        self._linger: Linger | None = None
         self._receiving = False
         self._blank_skipped = False
-        self._closing = False
         self._requests = 0
 
     # what the transport tells ----------------------------------------------------------------------
-
-    def connection_made(self, transport: Any) -> None:
-        """Begin: the client has to send its first byte within the first-byte timeout."""
-        site = self.site
-        self.transport = transport
-        self.write = transport.write
-        self.peer = site.peer_of(transport)
-        transport.set_write_buffer_limits(high=site.limits.write_buffer)
-        self.deadline = site.now + (site.timeouts.first_byte or inf)
-        site.connections.add(self)
-        if site.draining:
-            self.close()
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived. The fast path is a request whose header section has been seen before."""
@@ -192,23 +155,12 @@ class Http1Connection:
     def connection_lost(self, error: Exception | None) -> None:
         """The transport is gone, for whatever reason."""
         self.site.connections.discard(self)
-        self._end()
+        self.end()
         self.forget_section()
 
-    def pause_writing(self) -> None:
-        """More than the high-water mark waits to be written."""
-        self.write_paused = True
-        self._write_mark = self.transport.get_write_buffer_size()
-        self.write_deadline = self.site.now + (self.site.timeouts.write_stall or inf)
-
-    def resume_writing(self) -> None:
-        """What was written has drained below the low-water mark."""
-        self.write_paused = False
-        self.write_deadline = inf
+    def drained(self) -> None:
         exchange = self.exchange
-        if self.transfer is not None:
-            self.transfer.proceed()
-        elif exchange is None:
+        if exchange is None:
             self._advance()
         elif exchange.consumer is not None and exchange.writable:
             exchange.consumer.write_resumed()
@@ -222,7 +174,10 @@ class Http1Connection:
             data = self._take_body(data)
             self._receiving = False
         elif self.mode == DISCARD:
-            self._discard(len(data))
+            if self._linger is not None and self._linger.take(len(data)):
+                self.deadline = self._linger.deadline
+            else:
+                self.close()
             return
         elif self.mode == DEAF:
             return
@@ -355,10 +310,9 @@ class Http1Connection:
                 self.deadline = self.site.idle_until
         else:
             self.deadline = upload.deadline
-            if upload.discarding:
-                if upload.discarded > self.site.limits.linger:
-                    self._linger()
-            elif upload.buffered >= self.site.limits.write_buffer:
+            if upload.overrun:
+                self.close_in_stages()
+            elif upload.linger is None and upload.buffered >= self.site.limits.write_buffer:
                 self.pause_reading()
         if exchange.consumer is not None and (received or upload.ended):
             exchange.consumer.body_received()
@@ -403,7 +357,7 @@ class Http1Connection:
         if site.access_log is not None:
             site.access_log.record(exchange, True)
         if not exchange.keep_alive:
-            self._linger()
+            self.close_in_stages()
         elif self.mode == HEAD:
             self.deadline = site.idle_until
             if not self._buffer:
@@ -412,7 +366,7 @@ class Http1Connection:
                 # Not from here: this is the application's stack and its context variables.
                 site.call_soon(self._advance)
         elif self._upload is not None:
-            self._upload.discard(site.now)
+            self._upload.discard()
             self.deadline = self._upload.deadline
             self.resume_reading()
 
@@ -432,7 +386,7 @@ class Http1Connection:
         if exchange is not None or self._upload is None:
             answers_head = exchange is not None and exchange.method == "HEAD"
             self.write(refusal(error.status, str(error), site.tails[0], answers_head))
-        self._linger()
+        self.close_in_stages()
         if exchange is not None:
             exchange.peer_gone()
 
@@ -442,14 +396,14 @@ class Http1Connection:
         if exchange is not None and exchange.state not in (AWAITING, STARTED):
             self.abort()
             return
+        self.end()
         self.close()
-        self._end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """Let go of the exchange under way and of everything that was read."""
         self.mode = DEAF
         self.idle = False
-        self._closing = True
+        self.closing = True
         self.deadline = self.write_deadline = inf
         self._buffer = self._scanner = self._upload = self.transfer = None
         exchange, self.exchange = self.exchange, None
@@ -460,24 +414,19 @@ class Http1Connection:
 
     # closing ---------------------------------------------------------------------------------------
 
-    def _linger(self) -> None:
-        """Close in stages (RFC 9112 9.6), so that a reset does not destroy the answer on its way.
-
-        Our side is closed first; then what still arrives is read and thrown away, within bounds.
-        """
-        site = self.site
+    def close_in_stages(self) -> None:
+        """Close our side first, then throw away what still arrives, within bounds (RFC 9112 9.6)."""
         self._buffer = self._scanner = self._upload = None
-        if self._closing:
+        if self.closing:
             return
-        if self.half_closed or not site.limits.linger or not self.transport.can_write_eof():
+        if self.half_closed or not self.site.limits.linger or not self.transport.can_write_eof():
             self.close()
             return
-        self._closing = True
+        self.closing = True
         self.idle = False
         self.mode = DISCARD
-        self._lingered = 0
-        self._linger_end = site.now + (site.timeouts.linger or inf)
-        self.deadline = min(self._linger_end, site.now + (site.timeouts.linger_idle or inf))
+        self._linger = Linger(self.site)
+        self.deadline = self._linger.deadline
         try:
             self.transport.write_eof()
         except OSError:  # the client has reset the connection, and reading was paused
@@ -485,30 +434,17 @@ class Http1Connection:
             return
         self.resume_reading()
 
-    def _discard(self, size: int) -> None:
-        site = self.site
-        self._lingered += size
-        if self._lingered > site.limits.linger:
-            self.close()
-        else:
-            self.deadline = min(self._linger_end, site.now + (site.timeouts.linger_idle or inf))
-
     def close(self) -> None:
-        """Close once all that was written is sent; the write stall bounds how long that may take."""
-        self._closing = True
+        """Close once all that was written is sent, and look at nothing more."""
         self.idle = False
         self.mode = DEAF
-        self.deadline = inf
         self._buffer = self._scanner = None
-        if self.transport.get_write_buffer_size():
-            self._write_mark = self.transport.get_write_buffer_size()
-            self.write_deadline = self.site.now + (self.site.timeouts.write_stall or inf)
-        self.transport.close()
+        super().close()
 
-    def abort(self) -> None:
-        """Break the connection off with a reset: what was sent must not pass for a complete response."""
-        self.site.reset(self.transport)
-        self._end()
+    @property
+    def answering(self) -> bool:
+        """Whether an exchange is under way."""
+        return self.exchange is not None
 
     @property
     def busy(self) -> bool:
@@ -530,68 +466,20 @@ class Http1Connection:
 
     # time ------------------------------------------------------------------------------------------
 
-    def overdue(self, now: float) -> None:
-        """A deadline has passed; which one follows from what the connection is doing."""
-        if self.write_deadline <= now:
-            self._write_overdue(now)
-        if self.deadline > now:
-            return
-        self.deadline = inf
+    def read_overdue(self) -> None:
+        """What the deadline was for follows from what the connection is doing."""
         if self.mode == DISCARD:
             self.close()
         elif self.mode == BODY:
-            self._body_overdue()
+            if self._upload is None or self._upload.linger is not None:
+                self.close_in_stages()
+            else:
+                self.refuse(LimitExceeded("the request body stalled", 408, "--timeout-body-stall"))
         elif self.mode == HEAD:
             if self._scanner is not None:
                 self.refuse(LimitExceeded("the request head took too long", 408, "--timeout-head"))
             elif self.exchange is None:
                 self.close()
-
-    def _body_overdue(self) -> None:
-        upload = self._upload
-        if upload is None or upload.discarding:
-            self._linger()
-            return
-        self.refuse(LimitExceeded("the request body stalled", 408, "--timeout-body-stall"))
-
-    def _write_overdue(self, now: float) -> None:
-        waiting = self.transport.get_write_buffer_size()
-        if waiting < self._write_mark:
-            self._write_mark = waiting
-            self.write_deadline = now + self.site.timeouts.write_stall
-            return
-        self.site.log_limit(self, "the client does not read", "--timeout-write-stall")
-        self.abort()
-
-    # pausing ---------------------------------------------------------------------------------------
-
-    def pause_reading(self) -> None:
-        """Stop reading from the socket; what the client does not send in time is then not its fault."""
-        if not self._read_paused and not self.transport.is_closing():
-            self._read_paused = True
-            self.deadline = inf
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read again."""
-        if self._read_paused:
-            self._read_paused = False
-            if not self.transport.is_closing():
-                self.transport.resume_reading()
-
-    def write_parts(self, parts: tuple[bytes, ...]) -> None:
-        """Write a large piece of a body with what frames it, without copying where the transport can."""
-        if not self._bulk:
-            self._bulk = True
-            self.site.prepare_for_bulk(self.transport)
-        if self.site.gathers_writes(self.transport):
-            self.transport.writelines([part for part in parts if part])
-        elif sum(map(len, parts)) <= COPY_BELOW:
-            self.write(b"".join(parts))
-        else:
-            for part in parts:
-                if part:
-                    self.write(part)
 
     def send_file(self, exchange: Http1Exchange, fd: int, offset: int, count: int, last: bool) -> None:
         """Have the site send a file; ``exchange.file_sent`` or the end of the connection follows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from ..connection import Linger
 from ..errors import LimitExceeded
 from .framing import ChunkedDecoder
 
@@ -23,6 +24,7 @@ class Upload:
 
     ``left`` counts down a known length and is None for a chunked body; ``received`` is what has arrived of
     the body, ``buffered`` what of it the consumer has not taken, ``deadline`` when more must have come.
+    ``linger`` is there once the body is thrown away, ``overrun`` when that was too much.
 
     :raises LimitExceeded: the body announces more than the site takes.
     """
@@ -30,17 +32,16 @@ class Upload:
     __slots__ = (
         "_body",
         "_decoder",
-        "_linger_end",
         "_rate_bytes",
         "_rate_since",
         "_site",
         "buffered",
         "deadline",
-        "discarded",
-        "discarding",
         "ended",
         "exchange",
         "left",
+        "linger",
+        "overrun",
         "received",
     )
 
@@ -53,8 +54,8 @@ class Upload:
         self.received = 0
         self.buffered = 0
         self.ended = False
-        self.discarding = False
-        self.discarded = 0
+        self.linger: Linger | None = None
+        self.overrun = False
         if self.left is None:
             self._decoder = ChunkedDecoder(site.limits)
         elif site.limits.request_body and self.left > site.limits.request_body:
@@ -67,12 +68,10 @@ class Upload:
         self._rate_bytes = 0
         self.deadline = now + (self._site.timeouts.body_stall or inf)
 
-    def discard(self, now: float) -> None:
+    def discard(self) -> None:
         """Throw away what is still to come: the response is complete without it."""
-        self.discarding = True
-        timeouts = self._site.timeouts
-        self._linger_end = now + (timeouts.linger or inf)
-        self.deadline = min(self._linger_end, now + (timeouts.linger_idle or inf))
+        self.linger = Linger(self._site)
+        self.deadline = self.linger.deadline
 
     def feed(self, data: bytes) -> tuple[bytes, int]:
         """Take what belongs to the body; returns what follows it and how many body bytes there were.
@@ -87,20 +86,20 @@ class Upload:
                 rest = data[left:]
                 data = data[:left]
             pieces.append(data)
-            received = len(data)
+            taken = received = len(data)
             self.left = left - received
             self.ended = not self.left
         else:
-            used = self._decoder.feed(data, pieces)
-            rest = data[used:]
+            taken = self._decoder.feed(data, pieces)
+            rest = data[taken:]
             received = sum(map(len, pieces))
             self.ended = self._decoder.done
         self.received += received
         limit = self._site.limits.request_body
         if limit and self.received > limit:
             raise self._too_large()
-        if self.discarding:
-            self.discarded += len(data)
+        if self.linger is not None:
+            self.overrun = not self.linger.take(taken)
         elif received:
             self._body.pieces.extend(pieces)
             self.buffered += received
@@ -115,8 +114,8 @@ class Upload:
     def _check_pace(self, received: int) -> None:
         now = self._site.now
         timeouts = self._site.timeouts
-        if self.discarding:
-            self.deadline = min(self._linger_end, now + (timeouts.linger_idle or inf))
+        if self.linger is not None:
+            self.deadline = self.linger.deadline
             return
         self.deadline = now + (timeouts.body_stall or inf)
         self._rate_bytes += received

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
@@ -111,6 +112,17 @@ async def test_pathsend_of_a_large_file_waits_for_the_client_and_arrives_whole(t
             received += await client.receive(1 << 20)
         assert received == data
         await sending
+
+
+async def test_receive_that_waits_is_woken_when_the_file_is_sent(path: Path) -> None:
+    async with held() as (app, client, _):
+        assert (await app.receive())["type"] == "http.request"
+        waiting = client.loop.create_task(app.receive())
+        await asyncio.sleep(0)
+        await app.send(start())
+        await app.send(path_message(path))
+        assert (await client.answer()).body == CONTENT
+        assert await waiting == {"type": "http.disconnect"}
 
 
 async def test_pathsend_of_a_missing_file_is_an_error_of_the_application(tmp_path: Path, log: Log) -> None:

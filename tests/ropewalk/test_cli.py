@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,12 @@ def test_configuration_is_printed_without_the_application_being_loaded(
 
 
 def test_printed_configuration_can_be_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["answering:app", "--limit-request-line", "4096", "--print-config"]) == 0
-    (tmp_path / "ropewalk.toml").write_text(capsys.readouterr().out, encoding="utf-8")
+    assert main(["answering:app", "--limit-request-line", "4321", "--print-config"]) == 0
+    text = capsys.readouterr().out
+    assert "4321" in text
+    (tmp_path / "ropewalk.toml").write_text(text, encoding="utf-8")
     assert main(["--print-config"]) == 0
-    assert "request_line = 4096" in capsys.readouterr().out.replace("-", "_")
+    assert tomllib.loads(capsys.readouterr().out) == tomllib.loads(text)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--port", "8123"), ("--check-config",)])
@@ -89,7 +92,7 @@ def test_command_without_an_application_says_how_to_name_one(
         pytest.param(["app:app", "--port", "many"], "--port", id="no-number"),
         pytest.param(["app:app", "--port", "70000"], "--port", id="out-of-range"),
         pytest.param(["app:app", "--bind", "127.0.0.1:http"], "--bind", id="bad-endpoint"),
-        pytest.param(["app:app", "--bind", "teapot:1"], "--bind", id="unknown-endpoint"),
+        pytest.param(["app:app", "--bind", "teapot:1:2"], "--bind", id="unknown-endpoint"),
         pytest.param(["app:app", "--lifespan", "maybe"], "--lifespan", id="no-choice"),
         pytest.param(["app:app", "--config", "no-such-file.toml"], "no-such-file.toml", id="no-file"),
         pytest.param(["app:app", "other:app"], "other:app", id="two-targets"),
@@ -181,7 +184,9 @@ def test_address_that_is_taken_is_exit_code_1(apps: Path, log: Log) -> None:
         port = taken.getsockname()[1]
         arguments = ["answering:app", "--app-dir", str(apps), "--bind", f"127.0.0.1:{port}"]
         assert main(arguments) == LISTENING
-    assert f"127.0.0.1:{port}" in log.take_error()
+    logged = log.take_error()
+    assert "Address already in use" in logged
+    assert str(port) in logged
 
 
 # as a process ----------------------------------------------------------------------------------------
@@ -192,7 +197,8 @@ def test_process_serves_until_it_is_asked_to_stop(apps: Path) -> None:
         with server.client() as client:
             assert client.get("/hello").text == "/hello"
         assert server.stop() == 0
-        assert re.search(r"SIGTERM: stopping.*\n.*stopped\n$", server.log)
+        assert re.search(r"INFO +SIGTERM: stopping", server.log)
+        assert server.log.endswith("stopped\n")
         # The access log is the process's standard output, here the same file.
         assert '"GET /hello HTTP/1.1" 200 6 ' in server.log
 

@@ -22,10 +22,10 @@ def in_a_fresh_process(code: str) -> str:
 
 def test_import_alone_loads_nothing_else() -> None:
     code = (
-        "import sys; before = set(sys.modules); import ropewalk;"
-        "print(sorted(name for name in set(sys.modules) - before if name.startswith(('ropewalk', 'asyncio'))))"
+        "import sys; before = set(sys.modules); import ropewalk; "
+        "print(*(name for name in set(sys.modules) - before if name.startswith(('ropewalk', 'asyncio'))))"
     )
-    assert in_a_fresh_process(code) == "['ropewalk']"
+    assert in_a_fresh_process(code) == "ropewalk"
 
 
 @pytest.mark.parametrize("name", ropewalk.__all__)
@@ -43,10 +43,8 @@ def test_public_name_stays_itself_after_the_submodules_are_imported(name: str) -
 
 
 def test_public_names_can_be_imported_by_a_statement() -> None:
-    code = (
-        "from ropewalk import Config, Reactor, run, serve; print(Config().listening.port, Reactor.__name__)"
-    )
-    assert in_a_fresh_process(code) == "8000 Reactor"
+    code = "from ropewalk import Config, Reactor, run, serve; print(Config().listening.port)"
+    assert in_a_fresh_process(code) == "8000"
 
 
 def test_dir_shows_the_public_names_before_they_are_used() -> None:

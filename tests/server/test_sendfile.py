@@ -1,4 +1,4 @@
-"""Files to sockets: whole, in bounded shares, at the client's pace, and broken off where the file is short."""
+"""Files to sockets: whole, in bounded shares, at the client's pace, broken off where one is short."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The HTTP/1.1 engine driven by hand: a real `Site` and `Tick`, a transport and an event loop that only record.
+"""The HTTP/1.1 engine driven by hand: a real `Site` and `Tick`, on a transport and a loop that record.
 
-A `Server` makes connections (`Client`), hands over the exchanges that begin, and lets time pass. `judge` sends
-the same bytes whole, byte by byte and at random cuts, and requires that nothing about the outcome differs.
+A `Server` makes connections (`Client`), hands over the exchanges that begin, and lets time pass. `judge`
+sends the same bytes whole, byte by byte and at random cuts, and requires that the outcome is the same.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ropewalk.reactor import Tick
@@ -389,7 +390,7 @@ def void(_value: object) -> None:
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     """``data`` in the pieces between ``places``."""
     bounds = [0, *sorted(set(places)), len(data)]
-    return [data[start:end] for start, end in zip(bounds, bounds[1:], strict=False) if start < end]
+    return [data[start:end] for start, end in pairwise(bounds) if start < end]
 
 
 def judge(data: bytes, **options: object) -> Outcome:
@@ -404,7 +405,7 @@ def judge(data: bytes, **options: object) -> Outcome:
 
 
 def refused(data: bytes, status: int, **options: object) -> Outcome:
-    """Judge ``data``, alone and behind a good request: only the refusal answers it, and the side is closed."""
+    """Judge ``data``, alone and behind a good request: it is answered by the refusal only, and a close."""
     alone = judge(data, **options)
     assert (alone.statuses, alone.requests) == ([status], [])
     assert b"\r\nconnection: close\r\n" in alone.written

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -117,11 +119,29 @@ def test_a_request_line_in_the_trailers_is_a_trailer():
 @pytest.mark.parametrize(
     "name",
     [
-        b"Content-Length", b"Transfer-Encoding", b"Host", b"Connection", b"Upgrade", b"Trailer", b"TE", b"Expect",
-        b"Authorization", b"Cookie", b"Set-Cookie", b"Content-Type", b"Content-Encoding", b"Content-Range", b"Range",
-        b"If-Match", b"Cache-Control", b"Forwarded", b"X-Forwarded-For", b"X-Real-IP", b"X_Sum",
+        b"Content-Length",
+        b"Transfer-Encoding",
+        b"Host",
+        b"Connection",
+        b"Upgrade",
+        b"Trailer",
+        b"TE",
+        b"Expect",
+        b"Authorization",
+        b"Cookie",
+        b"Set-Cookie",
+        b"Content-Type",
+        b"Content-Encoding",
+        b"Content-Range",
+        b"Range",
+        b"If-Match",
+        b"Cache-Control",
+        b"Forwarded",
+        b"X-Forwarded-For",
+        b"X-Real-IP",
+        b"X_Sum",
     ],
-)  # fmt: skip
+)
 def test_a_field_that_frames_routes_or_authenticates_is_dropped_from_the_trailers(name):
     (request,) = chunked(b"0\r\nA: 1\r\n" + name + b": 99\r\nB: 2\r\n\r\n").requests
     assert request.trailers == [(b"a", b"1"), (b"b", b"2")]
@@ -210,7 +230,7 @@ def test_any_body_in_any_chunks_and_cuts_comes_out_the_same(chunks, cuts):
     decoder = ChunkedDecoder(Limits())
     pieces: list[bytes] = []
     bounds = [0, *sorted({at for at in cuts if at < len(coded)}), len(coded)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         assert decoder.feed(coded[start:end], pieces) == end - start
     assert b"".join(pieces) == b"".join(chunks)
     assert decoder.done

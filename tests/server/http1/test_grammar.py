@@ -20,7 +20,7 @@ from ropewalk.server.http1.grammar import (
 LIMITS = Limits()
 
 
-def scanned(head: bytes, limits: Limits = LIMITS) -> int | None | tuple[int, str]:
+def scanned(head: bytes, limits: Limits = LIMITS) -> int | tuple[int, str] | None:
     """What the scanner makes of a head given at once: its end, None, or status and reason of the refusal."""
     try:
         return HeadScanner(limits).scan(head)
@@ -28,7 +28,7 @@ def scanned(head: bytes, limits: Limits = LIMITS) -> int | None | tuple[int, str
         return error.status, str(error)
 
 
-def scanned_bytewise(head: bytes, limits: Limits = LIMITS) -> int | None | tuple[int, str]:
+def scanned_bytewise(head: bytes, limits: Limits = LIMITS) -> int | tuple[int, str] | None:
     """The same with the buffer growing by single bytes."""
     scanner = HeadScanner(limits)
     end = None
@@ -271,9 +271,19 @@ def test_a_malformed_field_line_is_refused(line):
 @pytest.mark.parametrize(
     "value",
     [
-        b"a", b"", b"a:80", b"a:", b":80", b"127.0.0.1", b"[::1]", b"[::1]:8000", b"a-b.c_d~e", b"x%20y", b"a:65535",
+        b"a",
+        b"",
+        b"a:80",
+        b"a:",
+        b":80",
+        b"127.0.0.1",
+        b"[::1]",
+        b"[::1]:8000",
+        b"a-b.c_d~e",
+        b"x%20y",
+        b"a:65535",
     ],
-)  # fmt: skip
+)
 def test_a_host_with_or_without_port_is_an_authority(value):
     assert valid_authority(value)
 
@@ -281,10 +291,28 @@ def test_a_host_with_or_without_port_is_an_authority(value):
 @pytest.mark.parametrize(
     "value",
     [
-        b"a/evil?x=", b"u@a", b"a b", b"a,b", b"a#x", b"a?x", b"a:b", b"a:80:80", b"[::1", b"::1", b"[]", b"[g]", b"a%2",
-        b"a%zz", b"a\\b", b"a\xe9", b"a:123456", b"a\n", b'a"', b"a<b",
+        b"a/evil?x=",
+        b"u@a",
+        b"a b",
+        b"a,b",
+        b"a#x",
+        b"a?x",
+        b"a:b",
+        b"a:80:80",
+        b"[::1",
+        b"::1",
+        b"[]",
+        b"[g]",
+        b"a%2",
+        b"a%zz",
+        b"a\\b",
+        b"a\xe9",
+        b"a:123456",
+        b"a\n",
+        b'a"',
+        b"a<b",
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_no_authority(value):
     assert not valid_authority(value)
 
