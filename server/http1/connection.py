@@ -187,12 +187,12 @@ class Http1Connection(HttpConnection):
             self._buffer += data
         if self.exchange is None:
             self._advance()
-        if (
-            (self.exchange is not None or self.write_paused)
-            and self._buffer
-            and 0 < self.site.limits.pipelined <= len(self._buffer)
-        ):
+        if (self.exchange is not None or self.write_paused) and self._read_far_ahead():
             self.pause_reading()
+
+    def _read_far_ahead(self) -> bool:
+        """Whether as much is buffered of later requests as may be."""
+        return self._buffer is not None and 0 < self.site.limits.pipelined <= len(self._buffer)
 
     def _advance(self) -> None:
         """Begin the requests that the buffer holds, as far as it is their turn."""
@@ -260,8 +260,13 @@ class Http1Connection(HttpConnection):
             rest = self._begin_body(exchange, rest)
         if rest:
             self._buffer = bytearray(rest)
-        if self.half_closed and not self._buffer:
-            self.last_exchange = True
+        if self.half_closed:
+            if self._upload is not None:
+                self._break_off()  # what is missing of the body will never come
+                return
+            self.last_exchange = self.last_exchange or not self._buffer
+        elif self._read_paused and self._upload is None and not self._read_far_ahead():
+            self.resume_reading()
         if self.exchange is exchange:
             if self._upload is None:
                 self.deadline = inf

@@ -182,6 +182,8 @@ class Http1Exchange(Exchange):
     def send_file(self, fd: int, offset: int, count: int, last: bool) -> bool:
         if self.state not in (STARTED, STREAMING):
             raise self._misplaced("send_file")
+        if self._connection.transfer is not None:
+            raise LocalProtocolError("a file was sent while another is still being sent")
         if self.state == STARTED:
             self._write_head(b"", count if last else None)
         if count and not self._discards_body():

@@ -114,14 +114,16 @@ async def test_pathsend_of_a_large_file_waits_for_the_client_and_arrives_whole(t
         await sending
 
 
-async def test_receive_that_waits_is_woken_when_the_file_is_sent(path: Path) -> None:
+@pytest.mark.parametrize("content", [CONTENT, b""], ids=["some-content", "empty"])
+async def test_receive_that_waits_is_woken_when_the_file_is_sent(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
     async with held() as (app, client, _):
         assert (await app.receive())["type"] == "http.request"
         waiting = client.loop.create_task(app.receive())
         await asyncio.sleep(0)
         await app.send(start())
         await app.send(path_message(path))
-        assert (await client.answer()).body == CONTENT
+        assert (await client.answer()).body == content
         assert await waiting == {"type": "http.disconnect"}
 
 

@@ -172,8 +172,19 @@ def wsgi_with_an_option(environ: Any, start_response: Any, option: int = 0) -> l
     return []
 
 
+async def two_arguments(scope: Scope, receive: Any) -> None: ...
+
+
 @pytest.mark.parametrize(
-    "application", [wsgi, WsgiInstance(), WsgiInstance().__call__, WsgiClass, wsgi_with_an_option]
+    "application",
+    [
+        pytest.param(wsgi, id="function"),
+        pytest.param(WsgiInstance(), id="instance"),
+        pytest.param(WsgiInstance().__call__, id="method"),
+        pytest.param(WsgiClass, id="class"),
+        pytest.param(wsgi_with_an_option, id="with-an-option"),
+        pytest.param(two_arguments, id="async"),
+    ],
 )
 def test_wsgi_application_is_refused_with_a_way_out(application: Any) -> None:
     with pytest.raises(NotAnApplication, match=r"as a WSGI application does.*WsgiToAsgi"):
