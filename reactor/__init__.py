@@ -21,6 +21,7 @@ from .errors import (
 )
 from .loop import Reactor
 from .ports import Address, ListeningPort
+from .protocols import ProtocolFactory, StreamProtocol
 from .tick import Tick
 from .triggers import TriggerId
 
@@ -31,10 +32,12 @@ __all__ = [
     "EndpointError",
     "FDServerEndpoint",
     "ListeningPort",
+    "ProtocolFactory",
     "Reactor",
     "ReactorAlreadyRunning",
     "ReactorNotRunning",
     "RopewalkError",
+    "StreamProtocol",
     "TCPServerEndpoint",
     "Tick",
     "TriggerId",

@@ -19,6 +19,8 @@ from .triggers import Event, Phase, SystemEvents, TriggerId
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .protocols import ProtocolFactory
+
 __all__ = ["Reactor"]
 
 logger = logging.getLogger("ropewalk.reactor")
@@ -150,7 +152,7 @@ class Reactor:
     # Listening
 
     def listen(
-        self, endpoint: str | Endpoint, factory: Callable[[], asyncio.BaseProtocol], *, backlog: int = 2048
+        self, endpoint: str | Endpoint, factory: ProtocolFactory, *, backlog: int = 2048
     ) -> ListeningPort:
         """Listen at once; accept as soon as the reactor runs, with a protocol from `factory` per connection.
 

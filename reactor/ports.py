@@ -8,13 +8,15 @@ import logging
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .endpoints import Endpoint, UnixServerEndpoint
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+    from .protocols import ProtocolFactory
 
 __all__ = ["Address", "ListeningPort"]
 
@@ -32,7 +34,7 @@ class ListeningPort:
     def __init__(
         self,
         endpoint: Endpoint,
-        factory: Callable[[], asyncio.BaseProtocol],
+        factory: ProtocolFactory,
         *,
         backlog: int = 2048,
         closed: Callable[[ListeningPort], None] | None = None,
@@ -107,8 +109,9 @@ class ListeningPort:
             while self._waiting:
                 # Also for Unix sockets: create_unix_server() would remove the file of a socket that was only
                 # inherited, and that its owner still listens on.
+                factory = cast("Callable[[], asyncio.BaseProtocol]", self.factory)
                 server = await loop.create_server(
-                    self.factory, sock=self._waiting[0], backlog=self._backlog, start_serving=False
+                    factory, sock=self._waiting[0], backlog=self._backlog, start_serving=False
                 )
                 if self._closed:
                     server.close()

@@ -15,7 +15,7 @@ import asyncio
 import gc
 import logging
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .asgi.bridge import AsgiBridge
 from .asgi.interface import as_asgi3
@@ -28,8 +28,6 @@ from .server.errors import RopewalkError
 from .server.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .reactor.ports import ListeningPort
 
 __all__ = ["EXIT_LISTEN", "EXIT_OK", "EXIT_SHUTDOWN", "EXIT_STARTUP", "Service", "run", "serve"]
@@ -121,9 +119,7 @@ class Service:
     def _listen(self) -> None:
         for endpoint in self.config.listening.endpoints:
             try:
-                # A protocol by shape: an engine inherits nothing from asyncio.
-                factory = cast("Callable[[], asyncio.BaseProtocol]", self.site)
-                port = self.reactor.listen(endpoint, factory, backlog=self.config.listening.backlog)
+                port = self.reactor.listen(endpoint, self.site, backlog=self.config.listening.backlog)
             except (CannotListenError, EndpointError) as error:
                 logger.error("not serving: %s", error)
                 self.exit_code = EXIT_LISTEN

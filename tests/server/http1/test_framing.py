@@ -66,6 +66,7 @@ def test_chunks_are_decoded(coded, body):
         b"5\r\nhello\n0\r\n\r\n",
         b"5\r\nhello\r\r\n0\r\n\r\n",
         b"5\r\nhelloXX0\r\n\r\n",
+        b"5\r\nhello\rX0\r\n\r\n",
         b"5\nhello\n0\n\n",
         b"5\r\nhello\r\n0\r\n\n",
         b"5\r\r;ABCD\r\nhello\r\n0\r\n\r\n",

@@ -155,6 +155,8 @@ def test_an_absolute_target_gives_an_http_10_request_its_host():
     ],
 )
 def test_a_malformed_header_section_is_refused(lines):
+    with pytest.raises(RemoteProtocolError):
+        parse(b"GET / HTTP/1.1", *lines)
     refused(head_of(b"GET / HTTP/1.1", *lines), 400)
 
 
