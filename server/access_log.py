@@ -45,7 +45,7 @@ class AccessLog:
     Lines are gathered for a moment and written together; :meth:`flush` writes what waits.
     """
 
-    __slots__ = ("_call_later", "_clock", "_lines", "_rendered", "_second", "_stream", "_tick", "timer")
+    __slots__ = ("_call_later", "_entries", "_second", "_stream", "_tick", "timer")
 
     def __init__(
         self,
@@ -58,43 +58,58 @@ class AccessLog:
         self._tick = tick
         self._call_later = call_later
         self.timer = timer
-        self._lines: list[str] = []
-        self._second = -1
-        self._rendered = ""
+        self._entries: list[tuple[Exchange, float, bool]] = []
+        self._second = tick.wall
 
     def record(self, exchange: Exchange, complete: bool) -> None:
         """Log ``exchange``, whose response is complete or has broken off."""
         wall = self._tick.wall
         if wall != self._second:
+            self.flush()  # what waits belongs to the second before
             self._second = wall
-            self._rendered = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
-        query = exchange.query
-        target = (exchange.path if query is None else b"%b?%b" % (exchange.path, query)).decode("latin-1")
-        if _UNSAFE.search(target) is not None:
-            target = escape(target)
-        client = exchange.peer.name
-        # Writing a float costs more than the rest of the line; most responses are found in the table.
-        hundredths = int((self.timer() - exchange.started_at) * 100_000.0)
-        duration = _SHORT[hundredths] if 0 <= hundredths < _TABLE else f"{hundredths / 100:.2f}"
-        lines = self._lines
-        if not lines:
+        entries = self._entries
+        if not entries:
             self._call_later(_DELAY, self.flush)
-        broken = "" if complete or exchange.state == COMPLETE else " -"
-        lines.append(
-            f'{self._rendered} {client} "{exchange.method} {target} HTTP/{exchange.http_version}" '
-            f"{exchange.status}{broken} {exchange.bytes_sent} {duration}ms\n"
-        )
-        if len(lines) >= _MOST_WAITING:
+        entries.append((exchange, self.timer() - exchange.started_at, complete))
+        if len(entries) >= _MOST_WAITING:
             self.flush()
 
     def flush(self) -> None:
         """Write the lines that wait."""
-        if not self._lines:
+        entries = self._entries
+        if not entries:
             return
-        text = "".join(self._lines)
-        self._lines.clear()
+        self._entries = []
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._second))
+        text = "".join(
+            [
+                f'{when} {exchange.peer.name} "{exchange.method} {target} HTTP/{exchange.http_version}" '
+                f"{exchange.status}{'' if complete or exchange.state == COMPLETE else ' -'} "
+                f"{exchange.bytes_sent} {_milliseconds(seconds)}ms\n"
+                for (exchange, seconds, complete), target in zip(entries, _targets(entries), strict=True)
+            ]
+        )
         try:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError) as error:  # a closed pipe, a full disk, a closed stream
             logger.warning("the access log cannot be written: %s", error)
+
+
+def _targets(entries: list[tuple[Exchange, float, bool]]) -> list[str]:
+    """The request targets as text that is safe to print, decoded and checked all at once."""
+    raw = [
+        exchange.path if exchange.query is None else b"%b?%b" % (exchange.path, exchange.query)
+        for exchange, _, _ in entries
+    ]
+    text = b" ".join(raw).decode("latin-1")
+    targets = text.split(" ")
+    if _UNSAFE.search(text) is None and len(targets) == len(raw):
+        return targets
+    return [escape(target.decode("latin-1")) for target in raw]
+
+
+def _milliseconds(seconds: float) -> str:
+    # Writing a float costs more than the rest of the line; most durations are found in the table.
+    hundredths = int(seconds * 100_000.0)
+    return _SHORT[hundredths] if 0 <= hundredths < _TABLE else f"{hundredths / 100:.2f}"

@@ -42,14 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     # Only now: a wrong option or --help should not wait for an event loop to be imported.
     from .loading import LoadingError, load_application
-    from .reactor.endpoints import parse_endpoint
     from .service import Service, configure_logging
 
-    try:
-        for endpoint in config.listening.endpoints:
-            parse_endpoint(endpoint)
-    except RopewalkError as error:
-        return _fail(str(error), EXIT_USAGE)
     configure_logging(config.logging.log_level)
     try:
         application = load_application(

@@ -300,7 +300,6 @@ def test_the_application_may_not_write_while_a_file_is_being_sent(fd):
     assert client.received.partition(TAIL)[2] == CONTENT[:200]
 
 
-@pytest.mark.xfail(strict=True, reason="send_file() takes a second file while the first is being sent")
 def test_a_second_file_before_the_first_is_sent_is_refused(fd):
     server, client, exchange = begin()
     exchange.send_file(fd, 0, 100, False)

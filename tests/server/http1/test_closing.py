@@ -133,9 +133,6 @@ def test_what_was_incomplete_at_the_half_close_is_not_waited_for():
     assert client.ending == "closed"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an incomplete body is waited for although the client has closed its side"
-)
 def test_a_body_that_was_incomplete_at_the_half_close_is_not_waited_for():
     server = Server()
     client = server.connect()

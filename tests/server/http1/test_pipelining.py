@@ -78,7 +78,6 @@ def test_reading_pauses_when_enough_was_read_ahead():
     assert client.transport.unread == 50
 
 
-@pytest.mark.xfail(strict=True, reason="reading stays paused after the last request read ahead")
 def test_all_requests_of_a_flood_are_answered_although_little_of_it_is_read_ahead():
     server = Server(limit_pipelined=100)
     client = server.connect()
@@ -92,7 +91,6 @@ def test_all_requests_of_a_flood_are_answered_although_little_of_it_is_read_ahea
     assert client.transport.reading
 
 
-@pytest.mark.xfail(strict=True, reason="reading stays paused after the last request read ahead")
 def test_reading_goes_on_when_the_last_request_read_ahead_was_answered():
     server = Server(limit_pipelined=10)
     client = server.connect()
@@ -161,7 +159,6 @@ def test_a_request_waits_until_the_last_response_has_drained(pieces):
     assert len(server.begun) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="reading stays paused after the last request read ahead")
 def test_what_is_read_ahead_is_bounded_while_the_client_does_not_read():
     server = Server(limit_pipelined=100)
     client = server.connect(takes=False)
