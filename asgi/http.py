@@ -207,7 +207,13 @@ class HttpCall:
         if self._waiters is None:
             self._waiters = []
         self._waiters.append(waiter)
-        await waiter
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            # An application that polls receive() with a timeout must not leave a waiter behind each time.
+            if self._waiters is not None and waiter in self._waiters:
+                self._waiters.remove(waiter)
+            raise
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, None

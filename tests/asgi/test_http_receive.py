@@ -260,6 +260,20 @@ async def test_several_tasks_may_receive_at_once() -> None:
         ]
 
 
+async def test_polling_receive_with_a_timeout_leaves_no_waiters_behind() -> None:
+    reader = Reader()
+    async with serving(reader, lifespan="off") as served:
+        await (await served.connect()).ask()
+        await reader.called.wait()
+        await reader.receive()
+        (call,) = served.service.bridge.calls
+        for _ in range(20):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.receive(), 0.001)
+        assert not call._waiters
+        reader.go.set()
+
+
 async def test_cancelled_receive_loses_nothing() -> None:
     reader = Reader()
     async with serving(reader, lifespan="off") as served:
