@@ -22,6 +22,8 @@ __all__ = ["Http1Exchange", "RequestBody"]
 # A body up to this size leaves in one write with its head; above it, copying costs more than a second write.
 _JOIN_BELOW = 32 * 1024
 
+_NOT_IN_INFORMATIONAL = frozenset((b"content-length", b"transfer-encoding"))
+
 _CALL = {
     AWAITING: "before start_response",
     STARTED: "after start_response",
@@ -124,7 +126,8 @@ class Http1Exchange(Exchange):
             raise self._misplaced("send_informational")
         if not 100 <= check_status(status) < 200 or status == 101:
             raise LocalProtocolError(f"{status} is not an informational status")
-        checked = check_fields(fields)
+        # RFC 9110 8.6: no content-length, since there is no content
+        checked = [field for field in check_fields(fields) if field[0] not in _NOT_IN_INFORMATIONAL]
         if self.http_version != "1.0":  # RFC 9110 15.2: never to an HTTP/1.0 client
             self._connection.write(status_line(status) + render_fields(checked) + b"\r\n")
 
@@ -168,7 +171,10 @@ class Http1Exchange(Exchange):
             ):
                 # The ordinary answer: one write, nothing to decide.
                 self.bytes_sent = size
-                connection.write(b"".join((head.block, connection.site.tails[head.tail], data)))
+                tails = connection.site.tails
+                if head.tails is not tails:
+                    head.render(tails)
+                connection.write(head.rendered + data)
                 self.state = COMPLETE
                 connection.exchange_finished(self)
                 return

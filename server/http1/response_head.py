@@ -58,9 +58,20 @@ class ResponseHead:
     ``bodiless``: the status allows no body (RFC 9110 15.2, 15.3.5, 15.4.5). ``close``: the application asked
     for the connection to be closed. ``tail`` is the index into the site's tails: which of Date and Server it
     set itself. ``plain_length`` is the content-length of a head that asks for nothing special, else -1.
+    ``rendered`` is the block with its tail, for as long as ``tails`` are the site's.
     """
 
-    __slots__ = ("block", "bodiless", "close", "content_length", "plain_length", "status", "tail")
+    __slots__ = (
+        "block",
+        "bodiless",
+        "close",
+        "content_length",
+        "plain_length",
+        "rendered",
+        "status",
+        "tail",
+        "tails",
+    )
 
     def __init__(self, status: int, fields: Fields) -> None:
         self.status = status
@@ -85,6 +96,13 @@ class ResponseHead:
         self.block = status_line(status) + render_fields(kept)
         special = self.bodiless or self.close or self.content_length is None
         self.plain_length = -1 if special else self.content_length
+        self.rendered = b""
+        self.tails: list[bytes] | None = None
+
+    def render(self, tails: list[bytes]) -> None:
+        """Put the block and its tail together; they hold for a second, as long as ``tails`` do."""
+        self.tails = tails
+        self.rendered = self.block + tails[self.tail]
 
 
 class ResponseHeadMemo:

@@ -150,6 +150,39 @@ def test_a_target_cannot_forge_a_line_or_end_the_quotes():
     assert '"GET /\\x22\\x5c?x=\\x22200 HTTP/1.1" 200' in line
 
 
+def test_lines_that_leave_together_are_escaped_each_for_itself():
+    logging_ = Logging()
+    client = logging_.server.connect()
+    for path in (b"/a?b", b"/%22", b"/", b"/c"):
+        client.send(GET.replace(b"/ ", path + b" "))
+        exchange = logging_.server.begun[-1]
+        if path == b"/":
+            exchange.path = b'/"\xe9 /c'  # with a space, as HTTP/2 can carry it
+        answer(exchange)
+    targets = [line.split('"')[1] for line in logging_.lines]
+    assert targets == [
+        "GET /a?b HTTP/1.1",
+        "GET /%22 HTTP/1.1",
+        r"GET /\x22\xe9 /c HTTP/1.1",
+        "GET /c HTTP/1.1",
+    ]
+
+
+def test_a_target_with_a_space_shifts_no_other_line():
+    logging_ = Logging()
+    client = logging_.server.connect()
+    for path in (b"/a", b"/b c", b"/d"):
+        client.send(GET)
+        exchange = logging_.server.begun[-1]
+        exchange.path = path
+        answer(exchange)
+    assert [line.split('"')[1] for line in logging_.lines] == [
+        "GET /a HTTP/1.1",
+        "GET /b c HTTP/1.1",
+        "GET /d HTTP/1.1",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "escaped"),
     [
