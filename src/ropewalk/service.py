@@ -40,7 +40,7 @@ EXIT_STARTUP = 3
 EXIT_SHUTDOWN = 4
 
 # Containers allocated and not freed before the collector looks at the young ones.
-_COLLECT_AFTER = 10_000
+_COLLECT_AFTER = 2_000
 
 # How often a stopping server looks whether it is done, and how long it then gives clients to close their
 # side, and cancelled calls to end (seconds).
